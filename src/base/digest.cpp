@@ -1,9 +1,8 @@
 #include "base/digest.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <new>
+#include <openssl/evp.h>
 
 namespace murder {
 namespace {
@@ -75,7 +74,8 @@ template struct Digest<20, PeerIdTag>;
 
 Sha1Digest sha1(ByteSpan data) {
   Sha1Digest digest;
-  must(EVP_Digest(data.data(), data.size(), digest.bytes.data(), nullptr, sha1_algorithm(), nullptr));
+  must(EVP_Digest(data.data(), data.size(), digest.bytes.data(), nullptr, sha1_algorithm(),
+                  nullptr));
   return digest;
 }
 

@@ -1,10 +1,9 @@
 #include "base/endpoint.hpp"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <arpa/inet.h>
 #include <charconv>
+#include <fmt/format.h>
 
 namespace murder {
 namespace {

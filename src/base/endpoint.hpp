@@ -19,7 +19,7 @@ class IpAddress {
   static IpAddress v6(std::array<std::uint8_t, 16> bytes);
   static std::optional<IpAddress> parse(std::string_view text);
   bool is_v4() const;
-  std::array<std::uint8_t, 4> v4_bytes() const;   ///< only when is_v4()
+  std::array<std::uint8_t, 4> v4_bytes() const;                         ///< only when is_v4()
   const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }  ///< mapped when IPv4
   bool is_unspecified() const;
   std::string to_string() const;

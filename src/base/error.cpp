@@ -1,7 +1,6 @@
 #include "base/error.hpp"
 
 #include <fmt/format.h>
-
 #include <system_error>
 
 namespace murder {

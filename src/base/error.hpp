@@ -33,7 +33,8 @@ class Error : public std::runtime_error {
 /// Throws Error{failed} "OPERATION OBJECT: REASON" with the reason from `error_number`.
 [[noreturn]] void throw_system_error(std::string_view operation, std::string_view object,
                                      int error_number);
-/// The system's own words for an errno value, without a trailing newline: "No such file or directory".
+/// The system's own words for an errno value, without a trailing newline: "No such file or
+/// directory".
 std::string system_reason(int error_number);
 
 /// Text from outside made fit for one line of a terminal: control bytes as \xNN, cut at `limit`.

@@ -1,13 +1,12 @@
 #include "base/file.hpp"
 
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <atomic>
-#include <cerrno>
-#include <cstdio>
 
 #include "base/digest.hpp"
 #include "base/error.hpp"
@@ -26,7 +25,8 @@ UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode) 
     fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0)
-    throw_system_error((flags & O_CREAT) != 0 ? "cannot create" : "cannot open", path.native(), errno);
+    throw_system_error((flags & O_CREAT) != 0 ? "cannot create" : "cannot open", path.native(),
+                       errno);
   return UniqueFd(fd);
 }
 
@@ -61,7 +61,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
   try {
     const UniqueFd fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
     write_exactly_at(fd.get(), as_bytes(content), 0, temporary);
-    if (durable && ::fsync(fd.get()) != 0) throw_system_error("cannot sync", temporary.native(), errno);
+    if (durable && ::fsync(fd.get()) != 0)
+      throw_system_error("cannot sync", temporary.native(), errno);
     if (::rename(temporary.c_str(), path.c_str()) != 0)
       throw_system_error("cannot write", path.native(), errno);
   } catch (...) {
@@ -74,8 +75,8 @@ bool read_exactly_at(int fd, std::span<std::uint8_t> out, std::uint64_t offset,
                      const std::filesystem::path& path) {
   std::size_t done = 0;
   while (done < out.size()) {
-    const ssize_t n = ::pread(fd, out.data() + done, out.size() - done,
-                              static_cast<off_t>(offset + done));
+    const ssize_t n =
+        ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw_system_error("cannot read", path.native(), errno);
     if (n == 0) return false;
@@ -88,8 +89,8 @@ void write_exactly_at(int fd, std::span<const std::uint8_t> data, std::uint64_t 
                       const std::filesystem::path& path) {
   std::size_t done = 0;
   while (done < data.size()) {
-    const ssize_t n = ::pwrite(fd, data.data() + done, data.size() - done,
-                               static_cast<off_t>(offset + done));
+    const ssize_t n =
+        ::pwrite(fd, data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw_system_error("cannot write", path.native(), errno);
     done += static_cast<std::size_t>(n);

@@ -1,9 +1,8 @@
 #include "base/random.hpp"
 
-#include <sys/random.h>
-
 #include <bit>
 #include <cerrno>
+#include <sys/random.h>
 
 #include "base/error.hpp"
 

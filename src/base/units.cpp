@@ -1,10 +1,9 @@
 #include "base/units.hpp"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <fmt/format.h>
 #include <optional>
 
 #include "base/error.hpp"
@@ -21,8 +20,8 @@ struct Unit {
 template <std::size_t N>
 std::optional<double> parse_with_unit(std::string_view text, const std::array<Unit, N>& units) {
   double number = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number,
-                                         std::chars_format::fixed);
+  const auto [end, ec] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (ec != std::errc() || !std::isfinite(number) || number < 0) return std::nullopt;
   std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
@@ -80,13 +79,8 @@ Rate parse_rate(std::string_view text, std::string_view what) {
 }
 
 Duration parse_duration(std::string_view text, std::string_view what) {
-  static constexpr std::array<Unit, 7> units{{{"", 1},
-                                              {"ms", 1e-3},
-                                              {"s", 1},
-                                              {"m", 60},
-                                              {"min", 60},
-                                              {"h", 3600},
-                                              {"d", 86400}}};
+  static constexpr std::array<Unit, 7> units{
+      {{"", 1}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}}};
   const auto value = parse_with_unit(text, units);
   if (!value || *value > 1e9) bad_value(what, text, "a duration (such as 30s, 5m or 200ms)");
   return from_seconds(*value);
