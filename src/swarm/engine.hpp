@@ -1,0 +1,178 @@
+// The swarm engine: one process's part in one swarm, as a state machine without I/O.
+//
+// Events go in (a link is up, a message came, a piece is verified, the tracker said, the time is),
+// orders go out through Driver. Time and randomness are handed in. The same engine runs over real
+// sockets (node/) and over a virtual network with thousands of hosts in one process (sim/); the
+// same seed gives the same run.
+//
+// What makes it fast (ARCHITECTURE.md has the reasons and figures): the seeder sends each piece
+// once before any twice; shallow request windows; local rarest first; no choking between murder
+// peers; no timer on the way of data.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/endpoint.hpp"
+#include "base/random.hpp"
+#include "base/units.hpp"
+#include "bittorrent/announce.hpp"
+#include "bittorrent/wire.hpp"
+#include "swarm/announcer.hpp"
+#include "swarm/bitfield.hpp"
+#include "swarm/geometry.hpp"
+#include "swarm/link.hpp"
+#include "swarm/peer_book.hpp"
+#include "swarm/picker.hpp"
+#include "swarm/seed_window.hpp"
+
+namespace murder::swarm {
+
+/// What an engine orders. Called from inside its event functions; must not call back into the
+/// engine.
+class Driver {
+ public:
+  virtual ~Driver() = default;
+  virtual void send(LinkId link, const wire::Message& message) = 0;
+  /// next_block(link) has something to send.
+  virtual void wake_upload(LinkId link) = 0;
+  /// on_connected or on_dial_failed follows.
+  virtual void dial(const Endpoint& endpoint) = 0;
+  /// on_tracker_reply or on_tracker_failed follows.
+  virtual void announce(const std::string& tracker, AnnounceEvent event) = 0;
+  /// The engine has forgotten the link already; on_closed must not follow.
+  virtual void close(LinkId link, const std::string& reason) = 0;
+  /// Every byte of it has come: check it. on_piece_verified follows.
+  virtual void verify(PieceIndex piece) = 0;
+  /// The rest of the block that is arriving on `link` must not touch the piece any more: it has
+  /// been given up and will come from elsewhere.
+  virtual void detach(LinkId link, PieceIndex piece) = 0;
+  /// The smallest round trip seen on the link; zero when not known.
+  virtual Duration round_trip(LinkId link) const = 0;
+  /// Wrong data or a broken protocol: told for the log; the link is closed separately.
+  virtual void banned(const Endpoint& endpoint, const std::string& reason) = 0;
+};
+
+struct EngineConfig {
+  Geometry geometry;
+  PeerId self;
+  bool seeder = false;            ///< rule 1 applies: show each piece once before showing any twice
+  std::vector<PieceIndex> first;  ///< fetched and seeded before the others
+  std::vector<std::string> trackers;  ///< URLs
+  std::size_t wanted_links = 10;  ///< peers that the tracker merely lists are dialled up to this
+  Duration stall =
+      std::chrono::seconds(3);  ///< silent that long with requests out: asked elsewhere
+  Duration dead = std::chrono::seconds(30);  ///< … and closed
+};
+
+/// What the handshake told of a new link.
+struct LinkInfo {
+  Endpoint remote;  ///< as dialled, or as accepted (then the port is not one to dial)
+  PeerId peer_id;
+  bool fast = false;
+  bool extensions = false;
+  bool outgoing = false;
+};
+
+class Engine {
+ public:
+  /// `have`: what is verified already; everything for a seeder.
+  Engine(EngineConfig config, Bitfield have, Random random, Driver& driver);
+
+  void start(Instant now);
+  /// From the manifest, once it is known.
+  void set_groups(std::vector<std::uint32_t> group_of_piece);
+
+  void on_dial_failed(const Endpoint& endpoint, Instant now);
+  void on_connected(LinkId link, const LinkInfo& info, Instant now);
+  void on_closed(LinkId link, Instant now);
+  void on_message(LinkId link, const wire::Message& message, Instant now);
+  /// A block begins to arrive. True: wanted, receive it into the piece. False: throw it away.
+  bool on_block_begin(LinkId link, const wire::Block& block, Instant now);
+  void on_block_progress(LinkId link, std::uint32_t bytes, Instant now);
+  void on_block_end(LinkId link, const wire::Block& block, Instant now);
+  /// What to send next on this link; it counts as being sent.
+  std::optional<wire::Block> next_block(LinkId link);
+  void on_block_sent(LinkId link, const wire::Block& block, Instant now);
+  void on_piece_verified(PieceIndex piece, bool matches, Instant now);
+  void on_tracker_reply(const AnnounceReply& reply, Instant now);
+  void on_tracker_failed(Instant now);
+  /// Call no later than next_tick() said.
+  void tick(Instant now);
+  Instant next_tick(Instant now) const;
+
+  const Bitfield& have() const { return picker_.have(); }
+  bool complete() const { return picker_.complete(); }
+  std::uint64_t bytes_have() const { return bytes_have_; }
+  std::uint64_t bytes_left() const { return config_.geometry.length - bytes_have_; }
+  std::uint64_t downloaded() const { return downloaded_; }
+  std::uint64_t uploaded() const { return uploaded_; }
+  std::uint64_t wasted() const { return wasted_; }  ///< bytes that came twice or did not match
+  std::size_t link_count() const { return links_.size(); }
+  bool tracker_silent() const { return announcer_.silent(); }
+  /// The tracker said that nobody needs anything any more.
+  bool swarm_complete() const { return swarm_complete_; }
+  const FleetState& fleet() const { return fleet_; }
+  /// Missing pieces that no link has.
+  std::uint32_t pieces_out_of_reach() const;
+  /// One of the links is to somebody who still lacks something.
+  bool anyone_waiting() const;
+  /// Every piece has been sent once. Always true for one who is not a seeder.
+  bool sent_once() const { return !seed_ || seed_->open(); }
+  const std::map<LinkId, Link>& links() const { return links_; }
+
+ private:
+  struct Visitor;
+  Link* find(LinkId link);
+  void send(Link& link, const wire::Message& message, Instant now);
+  void drop(LinkId link, const std::string& reason, bool ban, Instant now);
+  void forget(LinkId link, Instant now);
+  void greet(Link& link, Instant now);
+  void tell_have(Link& link, PieceIndex piece, Instant now);
+  void show_more(Link& link, Instant now);
+  void open_to_all(Instant now);
+  void they_have(Link& link, PieceIndex piece);
+  void after_they_have(Link& link, Instant now);
+
+  void request_more(Link& link, Instant now);
+  void request_everywhere(Instant now);
+  bool request_from(Link& link, PieceIndex piece, Instant now);
+  std::uint64_t window_bytes(const Link& link) const;
+  bool take_back_for(Link& link, Instant now);
+  void release_requests(Link& link, Instant now, bool still_open);
+  void return_block(const Link::Outstanding& outstanding);
+  void cancel_request(Link& link, const wire::Block& block, Instant now);
+  void update_interest(Link& link, Instant now);
+  void queue_upload(Link& link, const wire::Block& block, Instant now);
+  void assign_stock_slots(Instant now);
+  void check_stalls(Instant now);
+  void dial_due(Instant now);
+  void announce_due(Instant now);
+
+  EngineConfig config_;
+  Random random_;
+  Driver& driver_;
+  Picker picker_;
+  std::optional<SeedWindow> seed_;
+  PeerBook book_;
+  Announcer announcer_;
+  std::map<LinkId, Link> links_;
+  FleetState fleet_;
+  bool swarm_complete_ = false;
+  std::uint64_t bytes_have_ = 0;
+  std::uint64_t downloaded_ = 0;
+  std::uint64_t uploaded_ = 0;
+  std::uint64_t wasted_ = 0;
+  double piece_seconds_ =
+      0;  ///< how long a piece takes from being asked for to having come, smoothed
+  std::optional<Instant> take_back_due_;
+  Instant next_slot_change_{};
+  Instant last_housekeeping_{};
+};
+
+}  // namespace murder::swarm

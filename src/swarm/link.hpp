@@ -1,0 +1,73 @@
+// What an engine knows of one link.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "base/digest.hpp"
+#include "base/endpoint.hpp"
+#include "base/units.hpp"
+#include "bittorrent/wire.hpp"
+#include "swarm/bitfield.hpp"
+
+namespace murder::swarm {
+
+/// murder peers answer requests of up to this many bytes; stock clients are asked for 16 KiB.
+inline constexpr std::uint32_t murder_block_bytes = 128 * 1024;
+
+/// "-MU", the beginning of every murder peer id (BEP 20).
+bool is_murder(const PeerId& id);
+
+struct Link {
+  LinkId id;
+  Endpoint remote;
+  PeerId peer_id;
+  bool murder = false;
+  bool fast = false;
+  bool extensions = false;
+  bool outgoing = false;
+
+  // What they have and what they were told.
+  Bitfield theirs;
+  Bitfield told;
+
+  // Choking and interest; murder peers are never choked.
+  bool they_choke = true;
+  bool we_choke = true;
+  bool we_are_interested = false;
+  bool they_are_interested = false;
+
+  // Download.
+  struct Outstanding {
+    wire::Block block;
+    Instant asked_at;
+    bool arriving = false;
+    bool accepted = false;  ///< arriving into its piece, not thrown away
+  };
+  std::deque<Outstanding> outstanding;
+  std::deque<wire::Block> cancelled;  ///< may still arrive
+  std::uint64_t outstanding_bytes = 0;
+  std::uint32_t block_bytes = 16 * 1024;  ///< to ask for at a time
+  double rate = 0;                        ///< bytes a second while something is asked for, smoothed
+  Duration round_trip{};                  ///< the smallest that the network below has seen
+  Instant last_data{};
+  Instant last_block_end{};
+  bool snubbed = false;  ///< stalled; asked for one block at a time until it moves
+  std::uint64_t downloaded = 0;
+  std::uint64_t unasked_bytes = 0;
+
+  // Upload.
+  std::deque<wire::Block> upload;
+  std::uint64_t uploaded = 0;
+  double upload_rate = 0;  ///< bytes a second, smoothed over about 100 ms
+  std::uint64_t uploaded_since = 0;
+  Instant upload_measured_at{};
+
+  Instant last_heard{};
+  Instant last_said{};
+
+  bool complete() const { return theirs.all(); }
+};
+
+}  // namespace murder::swarm

@@ -1,0 +1,126 @@
+#include "swarm/picker.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace murder::swarm {
+
+Picker::Picker(const Geometry& geometry, Bitfield have)
+    : geometry_(geometry),
+      have_(std::move(have)),
+      taken_(have_),
+      availability_(geometry.piece_count()) {}
+
+void Picker::set_first(const std::vector<PieceIndex>& pieces) {
+  first_.assign(geometry_.piece_count(), 0);
+  for (const PieceIndex piece : pieces) first_[piece.value()] = 1;
+}
+
+void Picker::set_groups(std::vector<std::uint32_t> group_of_piece) {
+  group_of_piece_ = std::move(group_of_piece);
+  std::uint32_t groups = 0;
+  for (const std::uint32_t group : group_of_piece_) groups = std::max(groups, group + 1);
+  taken_in_group_.assign(groups, 0);
+  for (std::uint32_t i = 0; i < group_of_piece_.size(); ++i)
+    if (taken_.test(PieceIndex(i))) ++taken_in_group_[group_of_piece_[i]];
+}
+
+bool Picker::group_begun(PieceIndex piece) const {
+  return !group_of_piece_.empty() && taken_in_group_[group_of_piece_[piece.value()]] > 0;
+}
+
+std::optional<PieceIndex> Picker::pick(const Bitfield& theirs, LinkId link, Instant now,
+                                       Random& random) {
+  if (orphans_ > 0) {
+    // Few at any time; the lowest index, so that the choice does not depend on the map's order.
+    std::optional<PieceIndex> orphan;
+    for (const auto& [piece, state] : in_hand_)
+      if (!state.owner && !state.verifying && theirs.test(piece) && (!orphan || piece < *orphan))
+        orphan = piece;
+    if (orphan) {
+      set_owner(in_hand_.at(*orphan), link, now);
+      return orphan;
+    }
+  }
+
+  std::optional<PieceIndex> best;
+  std::uint64_t best_score = ~std::uint64_t{0};
+  std::uint64_t ties = 0;
+  theirs.for_each_not_in(taken_, [&](PieceIndex piece) {
+    // Lower is better: priority, then rarity, then begun groups.
+    std::uint64_t score = std::uint64_t{availability_[piece.value()]} << 1;
+    if (!group_begun(piece)) score |= 1;
+    if (!first_.empty() && first_[piece.value()] == 0) score |= std::uint64_t{1} << 40;
+    if (score < best_score) {
+      best_score = score;
+      best = piece;
+      ties = 1;
+    } else if (score == best_score && random.below(++ties) == 0) {
+      best = piece;
+    }
+  });
+  if (!best) return std::nullopt;
+
+  taken_.set(*best);
+  if (!group_of_piece_.empty()) ++taken_in_group_[group_of_piece_[best->value()]];
+  PieceInHand& state = in_hand_[*best];
+  state.units.assign(geometry_.unit_count(*best), PieceInHand::Unit::missing);
+  state.owner = link;
+  state.owned_since = now;
+  return best;
+}
+
+PieceInHand* Picker::in_hand(PieceIndex piece) {
+  const auto it = in_hand_.find(piece);
+  return it == in_hand_.end() ? nullptr : &it->second;
+}
+
+void Picker::set_owner(PieceInHand& piece, std::optional<LinkId> owner, Instant now) {
+  if (piece.owner.has_value() && !owner) ++orphans_;
+  if (!piece.owner && owner.has_value()) --orphans_;
+  piece.owner = owner;
+  piece.owned_since = now;
+}
+
+void Picker::begin_verifying(PieceInHand& piece) {
+  if (!piece.owner) --orphans_;
+  piece.verifying = true;
+}
+
+void Picker::release(PieceIndex piece) {
+  const auto it = in_hand_.find(piece);
+  if (it == in_hand_.end() || it->second.verifying) return;
+  PieceInHand& state = it->second;
+  bool has_data = false;
+  for (auto& unit : state.units) {
+    if (unit == PieceInHand::Unit::requested) unit = PieceInHand::Unit::missing;
+    has_data |= unit != PieceInHand::Unit::missing;
+  }
+  if (has_data) {
+    set_owner(state, std::nullopt, state.owned_since);
+    return;
+  }
+  discard(piece);
+}
+
+void Picker::discard(PieceIndex piece) {
+  const auto it = in_hand_.find(piece);
+  if (it == in_hand_.end()) return;
+  if (!it->second.owner && !it->second.verifying) --orphans_;
+  in_hand_.erase(it);
+  taken_.reset(piece);
+  if (!group_of_piece_.empty()) --taken_in_group_[group_of_piece_[piece.value()]];
+}
+
+void Picker::mark_have(PieceIndex piece) {
+  const auto it = in_hand_.find(piece);
+  if (it != in_hand_.end()) {
+    if (!it->second.owner && !it->second.verifying) --orphans_;
+    in_hand_.erase(it);
+  }
+  if (taken_.set(piece) && !group_of_piece_.empty())
+    ++taken_in_group_[group_of_piece_[piece.value()]];
+  have_.set(piece);
+}
+
+}  // namespace murder::swarm

@@ -1,0 +1,87 @@
+// Which piece to ask a link for: local rarest first (rule 4). Whole pieces come from one link; what
+// a lost link leaves half done is finished before anything new is begun.
+//
+// A piece is missing, in hand (someone was asked for it, or it is being verified) or had. Only
+// pieces in hand have a record; everything else is two bit sets and a count a piece.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/units.hpp"
+#include "swarm/bitfield.hpp"
+#include "swarm/geometry.hpp"
+
+namespace murder::swarm {
+
+/// A piece in hand.
+struct PieceInHand {
+  enum class Unit : std::uint8_t { missing, requested, receiving, received };
+  std::vector<Unit> units;
+  std::uint32_t received_units = 0;
+  std::optional<LinkId> owner;       ///< the link that is being asked for what is missing
+  std::vector<LinkId> contributors;  ///< whose data is in it
+  Instant owned_since{};
+  std::uint8_t times_taken_back = 0;
+  bool verifying = false;
+
+  bool complete() const { return received_units == units.size(); }
+};
+
+class Picker {
+ public:
+  Picker(const Geometry& geometry, Bitfield have);
+
+  const Geometry& geometry() const { return geometry_; }
+  const Bitfield& have() const { return have_; }
+  bool complete() const { return have_.all(); }
+  /// Missing pieces that nobody has been asked for.
+  std::uint32_t untouched() const { return geometry_.piece_count() - taken_.count(); }
+
+  // Availability: how many links have a piece.
+  void add_availability(PieceIndex piece) { ++availability_[piece.value()]; }
+  void remove_availability(PieceIndex piece) { --availability_[piece.value()]; }
+  std::uint32_t availability(PieceIndex piece) const { return availability_[piece.value()]; }
+
+  /// Pieces to fetch before all others (the manifest's), in this order of merit.
+  void set_first(const std::vector<PieceIndex>& pieces);
+  /// Which frame of the pack a piece begins in, so that ties go to frames already begun.
+  void set_groups(std::vector<std::uint32_t> group_of_piece);
+
+  /// The best piece to ask of a link that has `theirs`, now in hand and owned by `link`. A
+  /// half-done piece without an owner first, then priority, rarity, begun groups, chance.
+  std::optional<PieceIndex> pick(const Bitfield& theirs, LinkId link, Instant now, Random& random);
+
+  PieceInHand* in_hand(PieceIndex piece);
+  const std::unordered_map<PieceIndex, PieceInHand>& all_in_hand() const { return in_hand_; }
+  /// The owner gives it up: requested units are missing again. The record goes when nothing has
+  /// been received.
+  void release(PieceIndex piece);
+  /// It did not match its digest: missing again as a whole.
+  void discard(PieceIndex piece);
+  void mark_have(PieceIndex piece);
+  /// Every byte has come; nobody else is asked for it while it is checked.
+  void begin_verifying(PieceInHand& piece);
+  /// A piece that is half done and that nobody is asked for.
+  bool has_orphans() const { return orphans_ > 0; }
+  /// For a change of owner, so that orphans stay counted.
+  void set_owner(PieceInHand& piece, std::optional<LinkId> owner, Instant now);
+
+ private:
+  bool group_begun(PieceIndex piece) const;
+
+  Geometry geometry_;
+  Bitfield have_;
+  Bitfield taken_;  ///< had or in hand
+  std::vector<std::uint16_t> availability_;
+  std::vector<std::uint8_t> first_;            ///< 1 for pieces that go first; empty: none
+  std::vector<std::uint32_t> group_of_piece_;  ///< empty: none
+  std::vector<std::uint32_t> taken_in_group_;
+  std::unordered_map<PieceIndex, PieceInHand> in_hand_;
+  std::uint32_t orphans_ = 0;
+};
+
+}  // namespace murder::swarm
