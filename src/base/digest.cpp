@@ -87,9 +87,14 @@ Sha256Digest sha256(ByteSpan data) {
 }
 
 struct Sha256Stream::Impl {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  Impl() { must(EVP_DigestInit_ex(context, sha256_algorithm(), nullptr)); }
-  ~Impl() { EVP_MD_CTX_free(context); }
+  struct Free {
+    void operator()(EVP_MD_CTX* c) const { EVP_MD_CTX_free(c); }
+  };
+  std::unique_ptr<EVP_MD_CTX, Free> context{EVP_MD_CTX_new()};
+  Impl() {
+    must(context != nullptr ? 1 : 0);
+    must(EVP_DigestInit_ex(context.get(), sha256_algorithm(), nullptr));
+  }
 };
 
 Sha256Stream::Sha256Stream() : impl_(std::make_unique<Impl>()) {}
@@ -98,13 +103,13 @@ Sha256Stream::Sha256Stream(Sha256Stream&&) noexcept = default;
 Sha256Stream& Sha256Stream::operator=(Sha256Stream&&) noexcept = default;
 
 void Sha256Stream::update(ByteSpan data) {
-  must(EVP_DigestUpdate(impl_->context, data.data(), data.size()));
+  must(EVP_DigestUpdate(impl_->context.get(), data.data(), data.size()));
 }
 
 Sha256Digest Sha256Stream::finish() {
   Sha256Digest digest;
-  must(EVP_DigestFinal_ex(impl_->context, digest.bytes.data(), nullptr));
-  must(EVP_DigestInit_ex(impl_->context, sha256_algorithm(), nullptr));
+  must(EVP_DigestFinal_ex(impl_->context.get(), digest.bytes.data(), nullptr));
+  must(EVP_DigestInit_ex(impl_->context.get(), sha256_algorithm(), nullptr));
   return digest;
 }
 

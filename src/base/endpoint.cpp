@@ -24,6 +24,9 @@ IpAddress IpAddress::v6(std::array<std::uint8_t, 16> bytes) {
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+  // inet_pton would see only what is before a NUL.
+  if (text.size() >= INET6_ADDRSTRLEN || text.find('\0') != std::string_view::npos)
+    return std::nullopt;
   const std::string zero_terminated(text);
   std::array<std::uint8_t, 4> four{};
   if (::inet_pton(AF_INET, zero_terminated.c_str(), four.data()) == 1) return v4(four);
@@ -65,10 +68,9 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
   if (colon == std::string_view::npos) return std::nullopt;
   std::string_view host = text.substr(0, colon);
   const std::string_view port_text = text.substr(colon + 1);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']')
-    host = host.substr(1, host.size() - 2);
-  else if (host.find(':') != std::string_view::npos)
-    return std::nullopt;
+  const bool in_brackets = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  if (in_brackets) host = host.substr(1, host.size() - 2);
+  if (in_brackets != (host.find(':') != std::string_view::npos)) return std::nullopt;
   Endpoint e;
   const auto [end, ec] =
       std::from_chars(port_text.data(), port_text.data() + port_text.size(), e.port);

@@ -35,6 +35,7 @@ struct Endpoint {
 
   /// "198.18.0.4:8999", "[2001:db8::1]:8999".
   std::string to_string() const;
+  /// As to_string() writes it; an IPv6 address in brackets, an IPv4 address without.
   static std::optional<Endpoint> parse(std::string_view text);
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };

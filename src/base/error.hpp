@@ -37,7 +37,8 @@ class Error : public std::runtime_error {
 /// directory".
 std::string system_reason(int error_number);
 
-/// Text from outside made fit for one line of a terminal: control bytes as \xNN, cut at `limit`.
+/// Text from outside made fit for one line of a terminal: controls and what is not UTF-8 as \xNN,
+/// cut at about `limit` bytes, between characters.
 std::string printable(std::string_view text, std::size_t limit = 200);
 
 }  // namespace murder

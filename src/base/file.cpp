@@ -1,6 +1,5 @@
 #include "base/file.hpp"
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
@@ -10,6 +9,7 @@
 
 #include "base/digest.hpp"
 #include "base/error.hpp"
+#include "base/random.hpp"
 #include "base/units.hpp"
 
 namespace murder {
@@ -55,19 +55,23 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content,
                            bool durable, unsigned mode) {
-  static std::atomic<unsigned> counter{0};
+  // Not named after the process id: in a container that is the same one after every crash.
   const std::filesystem::path temporary =
-      fmt::format("{}.{}.{}.tmp", path.native(), ::getpid(), counter++);
+      fmt::format("{}.{:016x}.tmp", path.native(), Random::from_system().next());
+  const UniqueFd fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
   try {
-    const UniqueFd fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
-    write_exactly_at(fd.get(), as_bytes(content), 0, temporary);
-    if (durable && ::fsync(fd.get()) != 0)
-      throw_system_error("cannot sync", temporary.native(), errno);
+    write_exactly_at(fd.get(), as_bytes(content), 0, path);
+    if (durable && ::fsync(fd.get()) != 0) throw_system_error("cannot sync", path.native(), errno);
     if (::rename(temporary.c_str(), path.c_str()) != 0)
       throw_system_error("cannot write", path.native(), errno);
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
+  }
+  if (durable) {
+    const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+    const UniqueFd folder_fd = open_file(folder, O_RDONLY | O_DIRECTORY);
+    if (::fsync(folder_fd.get()) != 0) throw_system_error("cannot sync", folder.native(), errno);
   }
 }
 

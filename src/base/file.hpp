@@ -34,8 +34,9 @@ class UniqueFd {
 UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode = 0666);
 /// All of it; Error{failed} beyond `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit = 1ull << 30);
-/// Readers see the old content or the new, never a part: a temporary in the same folder, fsynced
-/// when `durable`, then renamed.
+/// Readers see the old content or the new, never a part: a temporary in the same folder, renamed.
+/// `durable`: content and name are on disk when it returns (fsync of the file and of the folder).
+/// After an error the old content is there and no temporary; a crash may leave a *.tmp beside it.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content,
                            bool durable = false, unsigned mode = 0666);
 /// The whole span, or an error; `path` is for the message. False when the file ends before it.

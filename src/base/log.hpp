@@ -20,19 +20,23 @@ class Log {
 
   template <class... Args>
   void debug(fmt::format_string<Args...> format, Args&&... args) {
-    if (enabled(LogLevel::debug)) write(LogLevel::debug, fmt::format(format, args...));
+    if (enabled(LogLevel::debug))
+      write(LogLevel::debug, fmt::vformat(format, fmt::make_format_args(args...)));
   }
   template <class... Args>
   void info(fmt::format_string<Args...> format, Args&&... args) {
-    if (enabled(LogLevel::info)) write(LogLevel::info, fmt::format(format, args...));
+    if (enabled(LogLevel::info))
+      write(LogLevel::info, fmt::vformat(format, fmt::make_format_args(args...)));
   }
   template <class... Args>
   void warning(fmt::format_string<Args...> format, Args&&... args) {
-    if (enabled(LogLevel::warning)) write(LogLevel::warning, fmt::format(format, args...));
+    if (enabled(LogLevel::warning))
+      write(LogLevel::warning, fmt::vformat(format, fmt::make_format_args(args...)));
   }
   template <class... Args>
   void error(fmt::format_string<Args...> format, Args&&... args) {
-    if (enabled(LogLevel::error)) write(LogLevel::error, fmt::format(format, args...));
+    if (enabled(LogLevel::error))
+      write(LogLevel::error, fmt::vformat(format, fmt::make_format_args(args...)));
   }
   bool enabled(LogLevel level) const;
 

@@ -16,13 +16,19 @@ struct Unit {
   double factor;
 };
 
+constexpr double max_bytes = 9e18;             // fits a signed 64-bit offset
+constexpr double max_bytes_per_second = 1e15;  // 8 Pbit/s
+constexpr double max_seconds = 1e9;            // fits Duration
+
 /// A non-negative decimal number and the unit that follows it; nullopt when either is wrong.
+/// long double: exact for every count of bytes below 2^64.
 template <std::size_t N>
-std::optional<double> parse_with_unit(std::string_view text, const std::array<Unit, N>& units) {
-  double number = 0;
+std::optional<long double> parse_with_unit(std::string_view text,
+                                           const std::array<Unit, N>& units) {
+  long double number = 0;
   const auto [end, ec] =
       std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (ec != std::errc() || !std::isfinite(number) || number < 0) return std::nullopt;
+  if (ec != std::errc() || !std::isfinite(number) || std::signbit(number)) return std::nullopt;
   std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
   for (const Unit& u : units)
@@ -55,8 +61,8 @@ std::uint64_t parse_bytes(std::string_view text, std::string_view what) {
                                                {"GiB", 1073741824.0},
                                                {"TiB", 1099511627776.0}}};
   const auto value = parse_with_unit(text, units);
-  if (!value || *value > 9e18) bad_value(what, text, "a size (such as 200MB, 8MiB or 1GiB)");
-  return static_cast<std::uint64_t>(*value);
+  if (!value || *value > max_bytes) bad_value(what, text, "a size (such as 200MB, 8MiB or 1GiB)");
+  return static_cast<std::uint64_t>(std::llround(*value));
 }
 
 Rate parse_rate(std::string_view text, std::string_view what) {
@@ -74,16 +80,18 @@ Rate parse_rate(std::string_view text, std::string_view what) {
                                                {"MB/s", 1e6},
                                                {"GB/s", 1e9}}};
   const auto value = parse_with_unit(text, units);
-  if (!value || *value <= 0) bad_value(what, text, "a rate (such as 50Mbit, 1Gbit or 10MB/s)");
-  return Rate{*value};
+  if (!value || *value <= 0 || *value > max_bytes_per_second)
+    bad_value(what, text, "a rate (such as 50Mbit, 1Gbit or 10MB/s)");
+  return Rate{static_cast<double>(*value)};
 }
 
 Duration parse_duration(std::string_view text, std::string_view what) {
   static constexpr std::array<Unit, 7> units{
       {{"", 1}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}}};
   const auto value = parse_with_unit(text, units);
-  if (!value || *value > 1e9) bad_value(what, text, "a duration (such as 30s, 5m or 200ms)");
-  return from_seconds(*value);
+  if (!value || *value > max_seconds)
+    bad_value(what, text, "a duration (such as 30s, 5m or 200ms)");
+  return from_seconds(static_cast<double>(*value));
 }
 
 std::string format_bytes(std::uint64_t bytes) {
@@ -100,10 +108,16 @@ std::string format_bytes(std::uint64_t bytes) {
 }
 
 std::string format_rate(Rate rate) {
-  const double bits = rate.bytes_per_second * 8;
-  if (bits >= 1e9) return fmt::format("{:.3g} Gbit/s", bits / 1e9);
-  if (bits >= 1e6) return fmt::format("{:.3g} Mbit/s", bits / 1e6);
-  return fmt::format("{:.3g} kbit/s", bits / 1e3);
+  static constexpr std::array<std::string_view, 4> names{"kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"};
+  double value = rate.bytes_per_second * 8 / 1e3;
+  std::size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < names.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  if (value < 0.0005) return "0 kbit/s";
+  return value < 999.5 ? fmt::format("{:.3g} {}", value, names[unit])
+                       : fmt::format("{:.0f} {}", value, names[unit]);
 }
 
 std::string format_duration(Duration d) {

@@ -52,6 +52,7 @@ struct Metainfo {
   }
   /// The tag it names itself by: the release's, else the payload's file name.
   const std::string& tag() const { return release ? release->tag : name; }
+  friend bool operator==(const Metainfo&, const Metainfo&) = default;
 };
 
 /// A power of two from the size alone: at least size/2048, within 16 KiB to 4 MiB.

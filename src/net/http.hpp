@@ -1,5 +1,6 @@
 // HTTP/1.1, server and client, small: what a tracker and its clients say. Boost.Beast stays in
-// http.cpp. Everything here belongs to the thread that runs the io_context.
+// http_server.cpp and http_client.cpp. Everything here belongs to the thread that runs the
+// io_context.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,7 +16,7 @@
 namespace murder::net {
 
 struct HttpRequest {
-  std::string method;
+  std::string method;  ///< GET also for HEAD, whose answer goes out without its body
   std::string target;  ///< path and query, as sent
   Endpoint remote;
   std::string_view path() const;   ///< before '?'
@@ -28,16 +29,28 @@ struct HttpResponse {
   std::string body;
 };
 
-/// Answers with keep-alive; bounds headers (16 KiB), idle time (30 s) and the number of
-/// connections.
+/// What one client may cost a server.
+struct HttpServerLimits {
+  std::uint32_t max_header_bytes = 16u << 10;
+  std::uint32_t max_body_bytes = 16u << 10;  ///< of a request; the handler does not see it
+  std::size_t max_connections = 10'000;      ///< more are closed unanswered
+  /// For one request to come in whole, the wait for it included, and for its answer to go out.
+  Duration patience = std::chrono::seconds(30);
+};
+
+/// Answers with keep-alive, in the order of the requests. What a handler throws becomes a bare 500.
 class HttpServer {
  public:
+  /// May call stop(), or destroy the server.
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
   /// Binds at once; throws Error{failed} "cannot listen on ADDR:PORT: …". Port 0: the kernel picks.
-  HttpServer(boost::asio::io_context& io, const Endpoint& listen, Handler handler);
+  HttpServer(boost::asio::io_context& io, const Endpoint& listen, Handler handler,
+             HttpServerLimits limits = {});
   ~HttpServer();
   Endpoint local_endpoint() const;
+  /// Closes every connection; the handler is not called any more.
   void stop();
+  std::size_t connection_count() const;
 
  private:
   struct Impl;
@@ -47,11 +60,14 @@ class HttpServer {
 struct HttpResult {
   unsigned status = 0;  ///< 0: no answer; see `error`
   std::string body;
-  std::string
-      error;  ///< "cannot connect to 10.0.0.1:8998: Connection refused", "no answer within 10 s"
+  /// "cannot connect to 10.0.0.1:8998: Connection refused", "cannot resolve tracker.example: …",
+  /// "no answer from 10.0.0.1:8998 within 10 s", "answer of 10.0.0.1:8998 is larger than 8.4 MB"
+  std::string error;
 };
 
-/// One GET in flight. Destroying it cancels; the callback is then never called.
+/// One GET in flight; redirects are not followed. Destroying it cancels; the callback is then never
+/// called. It comes once, from the loop, and may destroy the HttpGet. A name is resolved on a
+/// thread of the io_context's own, which cannot be hurried: destroying the io_context waits for it.
 class HttpGet {
  public:
   struct Options {

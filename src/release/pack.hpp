@@ -29,7 +29,10 @@ struct PackOptions {
   std::int64_t fixed_mtime = 0;
   std::function<void(const std::string&)> warn;  ///< dropped setuid bits, xattrs; may be empty
   std::function<void(std::uint64_t done, std::uint64_t total)>
-      progress;  ///< tar bytes; may be empty
+      progress;  ///< tar bytes; may be empty; called by the thread that packs
+  /// Files that are no part of the release even when they lie in the tree, as the pack itself never
+  /// is: the torrent beside it. Need not exist.
+  std::vector<std::filesystem::path> leave_out;
 };
 
 struct PackResult {
@@ -43,7 +46,8 @@ struct PackResult {
 
 /// Packs the tree below `source` into a new file at `out` (written beside it and renamed, so that a
 /// failure leaves no half pack). Throws Error{usage} (no such source, not a folder, empty),
-/// Error{failed} (unreadable, a device or socket, a file that changed while it was read: named).
+/// Error{failed} (unreadable, a device or socket, a file that changed while it was read: named; no
+/// room at `out`). The source may be a symlink to a folder. Not synced to disk.
 PackResult write_pack(const std::filesystem::path& source, const std::filesystem::path& out,
                       const PackOptions& options);
 

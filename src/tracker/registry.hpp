@@ -58,7 +58,9 @@ class Registry {
   /// Every torrent when `wanted` is empty.
   std::vector<ScrapeEntry> scrape(const std::vector<InfoHash>& wanted) const;
   std::vector<SwarmView> swarms(Instant now) const;
-  /// Forgets who has been silent for 3 intervals and some; call about once a second.
+  /// Forgets who has been silent for 3 intervals and 10 s (stock clients: 11 minutes, since some
+  /// announce every 10 whatever they are told). A complete or failed host still counts as one. Call
+  /// about once a second.
   void expire(Instant now);
 
  private:

@@ -1,0 +1,33 @@
+// What each command adds to the command line. The flags stand beside the code that reads them;
+// --help is made from them.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+
+#include "base/log.hpp"
+#include "events/event.hpp"
+
+namespace murder::cli {
+
+/// What every command gets.
+struct Context {
+  bool json = false;
+  bool quiet = false;
+  int verbose = 0;
+  Log log = Log::silent();
+  std::unique_ptr<events::EventSink> events;
+};
+
+/// Set by the command that was named; run after parsing.
+using Action = std::function<void(Context&)>;
+
+void add_pack(CLI::App& app, Action& action);
+void add_tracker(CLI::App& app, Action& action);
+void add_seed(CLI::App& app, Action& action);
+void add_peer(CLI::App& app, Action& action);
+void add_release_commands(CLI::App& app, Action& action);  ///< activate, rollback, releases, verify
+void add_demo(CLI::App& app, Action& action);
+
+}  // namespace murder::cli

@@ -1,0 +1,121 @@
+// murder peer.
+#include <cerrno>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/units.hpp"
+#include "cli/commands.hpp"
+#include "cli/swarm_flags.hpp"
+#include "node/options.hpp"
+
+namespace murder::cli {
+namespace {
+
+struct PeerArguments {
+  std::string torrent;
+  std::string to;
+  bool file_only = false;
+  bool activate = false;
+  bool detach = false;
+  std::string linger = "swarm";
+  std::string timeout;
+  std::string owner;
+  SwarmFlags swarm;
+};
+
+/// Splits off a child that does the work. Returns the pipe to tell the parent through; in the
+/// parent it does not return but ends with the child's status as soon as the child has staged, or
+/// failed.
+UniqueFd detach() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw_system_error("cannot make", "a pipe", errno);
+  UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) throw_system_error("cannot start", "a process in the background", errno);
+  if (child == 0) {
+    ::setsid();
+    return write_end;
+  }
+  write_end.reset();
+  char staged = 0;
+  ssize_t n = 0;
+  do {
+    n = ::read(read_end.get(), &staged, 1);
+  } while (n < 0 && errno == EINTR);
+  if (n == 1) ::_exit(0);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+/// Nobody reads what a lingering child says.
+void let_go_of_terminal() {
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (int fd = 0; fd <= 2; ++fd) ::dup2(null.get(), fd);
+}
+
+void run(const PeerArguments& arguments, Context& context) {
+  node::PeerOptions options;
+  options.source = arguments.torrent;
+  options.destination = arguments.to;
+  options.file_only = arguments.file_only;
+  options.activate = arguments.activate;
+  options.linger = node::parse_linger(arguments.linger);
+  if (!arguments.timeout.empty()) options.timeout = parse_duration(arguments.timeout, "--timeout");
+  options.trackers = arguments.swarm.checked_trackers();
+  options.listen = arguments.swarm.address();
+  options.port = arguments.swarm.port;
+  options.name = arguments.swarm.name;
+  options.owner = arguments.owner;
+  if (arguments.file_only && arguments.activate)
+    throw Error(ErrorKind::usage, "--activate needs a release, and --file-only makes none");
+  UniqueFd parent;
+  if (arguments.detach) {
+    parent = detach();
+    options.on_staged = [&] {
+      const char staged = 1;
+      if (::write(parent.get(), &staged, 1) == 1) parent.reset();
+      let_go_of_terminal();
+    };
+  }
+  node::run_peer(options, *context.events, context.log);
+}
+
+}  // namespace
+
+void add_peer(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<PeerArguments>();
+  CLI::App* command =
+      app.add_subcommand("peer", "Fetch a release, passing it on; unpack, activate, linger");
+  command->footer(
+      "Examples:\n"
+      "  murder peer app-v7.torrent --to /srv/app --activate\n"
+      "  murder peer http://origin:8080/app-v7.torrent --to /srv/app --detach\n"
+      "  murder peer disk.torrent --to /var/images --file-only --linger none");
+  command->add_option("TORRENT", arguments->torrent, "FILE.torrent or http://…")->required();
+  command->add_option("--to", arguments->to, "DEST: releases/TAG and current are below it")
+      ->required();
+  command->add_flag("--file-only", arguments->file_only,
+                    "Only fetch the pack or file, to DEST/NAME");
+  command->add_flag("--activate", arguments->activate,
+                    "Switch DEST/current to it when it is staged");
+  command->add_option("--linger", arguments->linger,
+                      "How long to go on serving: swarm (default: until everyone has it, at most 5 "
+                      "minutes), none, forever "
+                      "or a duration");
+  command->add_flag("--detach", arguments->detach, "Return when it is staged; a child lingers");
+  command->add_option("--timeout", arguments->timeout,
+                      "Give up after so long without progress (default: never)");
+  command->add_option("--owner", arguments->owner, "USER[:GROUP] of what is unpacked");
+  arguments->swarm.add_to(*command);
+  command->callback([arguments, &action] {
+    action = [arguments](Context& context) { run(*arguments, context); };
+  });
+}
+
+}  // namespace murder::cli

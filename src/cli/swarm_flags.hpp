@@ -1,0 +1,26 @@
+// The flags that whoever takes part in a swarm has.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/endpoint.hpp"
+
+namespace murder::cli {
+
+struct SwarmFlags {
+  std::vector<std::string> trackers;
+  std::string listen = "0.0.0.0";
+  std::uint16_t port = 0;
+  std::string name;
+
+  void add_to(CLI::App& command);
+  /// Error{usage} for anything that is not a tracker's URL.
+  std::vector<std::string> checked_trackers() const;
+  /// Error{usage} for anything that is not an address.
+  IpAddress address() const;
+};
+
+}  // namespace murder::cli

@@ -1,0 +1,44 @@
+// murder tracker.
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "node/options.hpp"
+
+namespace murder::cli {
+namespace {
+
+struct TrackerArguments {
+  std::string listen = "0.0.0.0:8998";
+  std::uint32_t expect = 0;
+  bool exit_when_complete = false;
+};
+
+}  // namespace
+
+void add_tracker(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<TrackerArguments>();
+  CLI::App* command =
+      app.add_subcommand("tracker", "Tell peers of each other, and when everyone has everything");
+  command->footer(
+      "Examples:\n  murder tracker\n  murder tracker --listen 10.0.0.5:8998 --expect 16");
+  command->add_option("--listen", arguments->listen, "ADDRESS:PORT (default 0.0.0.0:8998)");
+  command->add_option("--expect", arguments->expect,
+                      "Hosts that must have everything before the swarm is complete");
+  command->add_flag("--exit-when-complete", arguments->exit_when_complete, "End when it is");
+  command->callback([arguments, &action] {
+    action = [arguments](Context& context) {
+      node::TrackerOptions options;
+      const auto endpoint = Endpoint::parse(arguments->listen);
+      if (!endpoint)
+        throw Error(ErrorKind::usage, fmt::format("--listen: '{}' is not ADDRESS:PORT",
+                                                  printable(arguments->listen)));
+      options.listen = *endpoint;
+      options.expect = arguments->expect;
+      options.exit_when_complete = arguments->exit_when_complete;
+      node::run_tracker(options, *context.events, context.log);
+    };
+  });
+}
+
+}  // namespace murder::cli

@@ -1,0 +1,43 @@
+// A Lab of network namespaces: see lab.hpp for what it promises, namespace_lab.cpp for how.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lab/lab.hpp"
+#include "lab/spawner.hpp"
+
+namespace murder::lab {
+
+class NamespaceLab final : public Lab {
+ public:
+  /// As Lab::with_namespaces.
+  explicit NamespaceLab(const LabOptions& options);
+  ~NamespaceLab() override;
+  NamespaceLab(const NamespaceLab&) = delete;
+  NamespaceLab& operator=(const NamespaceLab&) = delete;
+
+  bool has_shaped_links() const override { return shaped_; }
+  std::size_t host_count() const override { return options_.hosts; }
+  IpAddress address(std::size_t host) const override;
+  Process spawn(std::size_t host, const std::vector<std::string>& argv, int stdout_fd,
+                int stderr_fd) override;
+  void on_host(std::size_t host, const std::function<void()>& work) override;
+  std::uint64_t bytes_sent(std::size_t host) const override;
+  void set_link(std::size_t host, const Link& link) override;
+
+ private:
+  void make_namespaces();
+  void make_bridge();
+  void make_hosts();
+  const std::string& name_of(std::size_t host) const;
+
+  LabOptions options_;
+  std::atomic<bool> shaped_;
+  std::vector<std::string> names_;  ///< the bridge's namespace, then the hosts'
+  std::optional<Spawner> spawner_;  ///< ended first: with it go the children
+};
+
+}  // namespace murder::lab

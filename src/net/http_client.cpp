@@ -1,0 +1,179 @@
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <fmt/format.h>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "net/address.hpp"
+#include "net/connector.hpp"
+#include "net/http.hpp"
+#include "net/socket.hpp"
+
+namespace murder::net {
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
+  Impl(asio::io_context& loop, Options given, Callback whom_to_tell)
+      : io(loop),
+        options(std::move(given)),
+        callback(std::move(whom_to_tell)),
+        deadline(std::chrono::steady_clock::now() + options.timeout),
+        timer(loop),
+        resolver(loop),
+        socket(loop) {
+    const auto address = IpAddress::parse(options.host);
+    server = address ? Endpoint{*address, options.port}.to_string()
+                     : fmt::format("{}:{}", printable(options.host), options.port);
+  }
+
+  asio::io_context& io;
+  Options options;
+  Callback callback;
+  Instant deadline;
+  asio::steady_timer timer;
+  tcp::resolver resolver;
+  std::shared_ptr<Connector> connector;
+  tcp::socket socket;
+  std::string server;               ///< "HOST:PORT", for messages and the Host header
+  std::vector<Endpoint> addresses;  ///< not yet tried, the next one last
+  http::request<http::empty_body> request;
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+
+  void start() {
+    timer.expires_at(deadline);
+    timer.async_wait([self = shared_from_this()](error_code ec) {
+      if (!ec) self->fail(self->no_answer());
+    });
+    const auto is_printable = [](char c) { return c > 0x20 && c < 0x7f; };
+    if (!std::all_of(options.target.begin(), options.target.end(), is_printable))
+      return fail_from_loop(fmt::format("cannot ask {} for \"{}\": not a valid target", server,
+                                        printable(options.target)));
+    if (const auto address = IpAddress::parse(options.host)) {
+      addresses.push_back({*address, options.port});
+      return connect();
+    }
+    resolver.async_resolve(options.host, "",
+                           [self = shared_from_this()](error_code ec, const auto& results) {
+                             self->on_resolved(ec, results);
+                           });
+  }
+
+  void on_resolved(error_code ec, const tcp::resolver::results_type& results) {
+    if (!callback) return;
+    if (ec || results.empty())
+      return fail(fmt::format("cannot resolve {}{}", printable(options.host),
+                              ec ? ": " + ec.message() : ""));
+    for (const auto& result : results)
+      addresses.push_back({from_asio(result.endpoint()).address, options.port});
+    std::reverse(addresses.begin(), addresses.end());
+    connect();
+  }
+
+  /// The next address, with its share of the time that is left.
+  void connect() {
+    const Endpoint remote = addresses.back();
+    const Duration left = std::max(deadline - std::chrono::steady_clock::now(), Duration::zero());
+    const Duration share = left / static_cast<int>(addresses.size());
+    addresses.pop_back();
+    // The last address may take all the time there is; the timer ends that with better words.
+    const Duration timeout = addresses.empty() ? left + std::chrono::seconds(1) : share;
+    connector = Connector::start(
+        io, remote, options.bind_address, timeout,
+        [self = shared_from_this()](tcp::socket connected, const std::string& reason) {
+          self->on_connected(std::move(connected), reason);
+        });
+  }
+
+  void on_connected(tcp::socket connected, const std::string& reason) {
+    if (!callback) return;
+    if (!reason.empty()) {
+      if (addresses.empty()) return fail(fmt::format("cannot connect to {}: {}", server, reason));
+      return connect();
+    }
+    socket = std::move(connected);
+    request.method(http::verb::get);
+    request.target(options.target);
+    request.version(11);
+    request.set(http::field::host, server);
+    request.set(http::field::user_agent, "murder/" MURDER_VERSION);
+    request.set(http::field::accept, "*/*");
+    request.keep_alive(false);
+    http::async_write(socket, request, [self = shared_from_this()](error_code ec, std::size_t) {
+      self->on_written(ec);
+    });
+  }
+
+  void on_written(error_code ec) {
+    if (!callback) return;
+    if (ec) return fail(fmt::format("lost {}: {}", server, ec.message()));
+    parser.body_limit(options.max_body_bytes);
+    http::async_read(socket, buffer, parser,
+                     [self = shared_from_this()](error_code e, std::size_t) { self->on_read(e); });
+  }
+
+  void on_read(error_code ec) {
+    if (!callback) return;
+    if (!ec) {
+      auto& response = parser.get();
+      return finish({response.result_int(), std::move(response.body()), ""});
+    }
+    if (ec == http::error::body_limit)
+      return fail(fmt::format("answer of {} is larger than {}", server,
+                              format_bytes(options.max_body_bytes)));
+    if (ec == http::error::end_of_stream)
+      return fail(fmt::format("{} closed the connection without an answer", server));
+    if (ec == http::error::partial_message)
+      return fail(fmt::format("{} closed the connection in the middle of its answer", server));
+    if (ec.category() == http::make_error_code(http::error::bad_version).category())
+      return fail(fmt::format("answer of {} is not HTTP: {}", server, ec.message()));
+    fail(fmt::format("lost {}: {}", server, ec.message()));
+  }
+
+  std::string no_answer() const {
+    return fmt::format("no answer from {} within {}", server, timeout_text(options.timeout));
+  }
+
+  void fail(std::string error) { finish({0, "", std::move(error)}); }
+
+  void fail_from_loop(std::string error) {
+    asio::post(io, [self = shared_from_this(), error = std::move(error)] { self->fail(error); });
+  }
+
+  void finish(HttpResult result) {
+    if (!callback) return;
+    const Callback tell = std::exchange(callback, nullptr);
+    end();
+    tell(std::move(result));
+  }
+
+  void end() {
+    callback = nullptr;
+    timer.cancel();
+    resolver.cancel();
+    if (connector) connector->cancel();
+    error_code ignored;
+    socket.close(ignored);
+  }
+};
+
+HttpGet::HttpGet(asio::io_context& io, Options options, Callback callback)
+    : impl_(std::make_shared<Impl>(io, std::move(options), std::move(callback))) {
+  impl_->start();
+}
+
+HttpGet::~HttpGet() { impl_->end(); }
+
+}  // namespace murder::net

@@ -1,0 +1,78 @@
+#include "net/socket.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "net/address.hpp"
+
+namespace murder::net {
+namespace {
+namespace ip = boost::asio::ip;
+
+constexpr int backlog = 512;
+
+UniqueFd new_socket(const ip::tcp::endpoint& endpoint) {
+  return UniqueFd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                           IPPROTO_TCP));
+}
+
+void set_flag(const UniqueFd& fd, int level, int option, int value) {
+  ::setsockopt(fd.get(), level, option, &value, sizeof value);
+}
+
+bool bind_to(const UniqueFd& fd, const ip::tcp::endpoint& endpoint) {
+  return ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0;
+}
+
+SocketResult failed() { return {UniqueFd(), errno}; }
+
+SocketResult listen_on(const ip::tcp::endpoint& endpoint) {
+  UniqueFd fd = new_socket(endpoint);
+  if (!fd) return failed();
+  set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (endpoint.protocol() == ip::tcp::v6()) set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  if (!bind_to(fd, endpoint) || ::listen(fd.get(), backlog) != 0) return failed();
+  return {std::move(fd), 0};
+}
+
+}  // namespace
+
+SocketResult open_listening_socket(const Endpoint& endpoint) {
+  SocketResult result = listen_on(to_asio(endpoint));
+  const bool without_ipv6 = result.error == EAFNOSUPPORT || result.error == EADDRNOTAVAIL;
+  if (without_ipv6 && !endpoint.address.is_v4() && endpoint.address.is_unspecified())
+    return listen_on({ip::address_v4::any(), endpoint.port});
+  return result;
+}
+
+SocketResult open_client_socket(const IpAddress& remote, const IpAddress& bind_address) {
+  UniqueFd fd = new_socket(to_asio({remote, 0}));
+  if (!fd) return failed();
+  if (!bind_address.is_unspecified()) {
+    // The port is chosen at connect(2), where only the whole four-tuple must be free.
+    set_flag(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    if (!bind_to(fd, to_asio({bind_address, 0}))) return failed();
+  }
+  return {std::move(fd), 0};
+}
+
+ip::tcp::socket adopt_socket(boost::asio::io_context& io, UniqueFd fd) {
+  ip::tcp::socket socket(io);
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (!fd || ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return socket;
+  boost::system::error_code ec;
+  socket.assign(address.ss_family == AF_INET6 ? ip::tcp::v6() : ip::tcp::v4(), fd.get(), ec);
+  if (!ec) fd.release();
+  return socket;
+}
+
+std::string timeout_text(Duration timeout) {
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+  return whole == timeout ? fmt::format("{} s", whole.count()) : format_duration(timeout);
+}
+
+}  // namespace murder::net

@@ -1,0 +1,34 @@
+// TCP sockets as murder wants them: non-blocking from birth, and closed when a child process is
+// started (Asio's own are inherited, and a hook or an ssh would keep a connection open).
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <string>
+
+#include "base/endpoint.hpp"
+#include "base/file.hpp"
+#include "base/units.hpp"
+
+namespace murder::net {
+
+/// A new descriptor, or an errno value.
+struct SocketResult {
+  UniqueFd fd;
+  int error = 0;
+};
+
+/// Bound and listening with SO_REUSEADDR. `::` takes IPv4 too, and is 0.0.0.0 on a machine without
+/// IPv6.
+SocketResult open_listening_socket(const Endpoint& endpoint);
+
+/// Unconnected, bound to `bind_address` unless that is unspecified; the kernel picks the port.
+SocketResult open_client_socket(const IpAddress& remote, const IpAddress& bind_address);
+
+/// Takes the descriptor over. An invalid one gives a socket that is not open.
+boost::asio::ip::tcp::socket adopt_socket(boost::asio::io_context& io, UniqueFd fd);
+
+/// For messages: "10 s" rather than "10.0 s".
+std::string timeout_text(Duration timeout);
+
+}  // namespace murder::net

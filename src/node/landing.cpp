@@ -1,0 +1,156 @@
+#include "node/landing.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "host/stager.hpp"
+
+namespace murder::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const fs::path& path) {
+  std::error_code ec;
+  return fs::exists(path, ec);
+}
+
+std::uint64_t allocated_bytes(const fs::path& path) {
+  struct stat st {};
+  return ::stat(path.c_str(), &st) == 0 ? static_cast<std::uint64_t>(st.st_blocks) * 512 : 0;
+}
+
+void rename_file(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    throw_system_error("cannot rename to", to.native(), errno);
+}
+
+/// POSIX record locks, because they tell whose they are.
+void lock_file(int fd, const fs::path& path) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd, F_SETLK, &lock) == 0) return;
+  if (errno != EACCES && errno != EAGAIN) throw_system_error("cannot lock", path.native(), errno);
+  ::fcntl(fd, F_GETLK, &lock);
+  throw Error(ErrorKind::failed,
+              fmt::format("{} is being fetched by process {}; wait for it or end it",
+                          printable(path.native()), lock.l_pid));
+}
+
+}  // namespace
+
+std::unique_ptr<Landing> Landing::prepare(const Metainfo& metainfo, const PeerOptions& options) {
+  std::unique_ptr<Landing> landing(new Landing(metainfo, options));
+  if (options.file_only)
+    landing->prepare_file();
+  else
+    landing->prepare_release();
+  return landing;
+}
+
+void Landing::prepare_release() {
+  const std::string& tag = metainfo_.tag();
+  if (!is_valid_tag(tag))
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("'{}' cannot be the name of a release; --file-only fetches the file itself",
+                    printable(tag)));
+  destination_.emplace(Destination::open(options_.destination, Destination::Mode::create));
+  lock_.emplace(*destination_);
+
+  const fs::path pack = destination_->pack_path(tag);
+  const fs::path partial = destination_->partial_pack_path(tag);
+  const fs::path torrent = destination_->metainfo_path(tag);
+  const bool same =
+      is_there(torrent) &&
+      parse_metainfo(read_file(torrent), torrent.string()).info_hash == metainfo_.info_hash;
+  if (destination_->has_release(tag)) {
+    const fs::path manifest = destination_->manifest_path(tag);
+    const bool same_manifest = is_pack() && is_there(manifest) &&
+                               sha256(read_file(manifest)) == metainfo_.release->manifest->sha256;
+    if (!same && !same_manifest)
+      throw Error(ErrorKind::usage,
+                  fmt::format("{} exists with other bytes: give the new release another tag, or "
+                              "remove the old one first",
+                              (destination_->path() / "releases" / tag).string()));
+    already_staged_ = true;
+  }
+  if (!same) {
+    // A pack of other bytes under this tag never became a release.
+    std::error_code ec;
+    fs::remove(pack, ec);
+    fs::remove(partial, ec);
+    write_file_atomically(torrent, encode_metainfo(metainfo_));
+  }
+  final_path_ = pack;
+  final_ = is_there(pack) && fs::file_size(pack) == metainfo_.length;
+  path_ = final_ ? pack : partial;
+  resumes_ = final_ || is_there(partial);
+  check_room(*destination_, metainfo_.length, 0, allocated_bytes(path_));
+}
+
+void Landing::prepare_file() {
+  const fs::path folder = options_.destination;
+  if (folder.empty()) throw Error(ErrorKind::usage, "--to: a folder is needed");
+  std::error_code ec;
+  fs::create_directories(folder, ec);
+  if (ec)
+    throw Error(ErrorKind::failed,
+                fmt::format("cannot make {}: {}", printable(folder.native()), ec.message()));
+  final_path_ = folder / metainfo_.name;
+  path_ = folder / (metainfo_.name + ".partial");
+  final_ = is_there(final_path_);
+  if (final_) {
+    // Whole and the same, or in the way.
+    const UniqueFd fd = open_file(final_path_, O_RDONLY);
+    if (file_size(fd.get(), final_path_) != metainfo_.length ||
+        !find_pieces(metainfo_, fd.get(), final_path_).all())
+      throw Error(ErrorKind::usage, fmt::format("{} exists with other bytes: move it away first",
+                                                printable(final_path_.native())));
+    path_ = final_path_;
+    resumes_ = true;
+    return;
+  }
+  resumes_ = is_there(path_);
+  file_lock_ = open_file(path_, O_RDWR | O_CREAT);
+  lock_file(file_lock_.get(), path_);
+  struct statvfs fs_status {};
+  if (::fstatvfs(file_lock_.get(), &fs_status) == 0) {
+    const std::uint64_t free = std::uint64_t{fs_status.f_bavail} * fs_status.f_frsize;
+    const std::uint64_t here = allocated_bytes(path_);
+    const std::uint64_t needed = metainfo_.length > here ? metainfo_.length - here : 0;
+    if (needed > free)
+      throw Error(ErrorKind::failed, fmt::format("no room for {}: it needs {}, {} free",
+                                                 printable(final_path_.native()),
+                                                 format_bytes(needed), format_bytes(free)));
+  }
+}
+
+void Landing::payload_complete(Payload& payload) {
+  if (final_) return;
+  if (!is_release() && ::fsync(payload.fd()) != 0)
+    throw_system_error("cannot sync", path_.native(), errno);
+  rename_file(path_, final_path_);
+  path_ = final_path_;
+  payload.moved_to(final_path_);
+  final_ = true;
+}
+
+void Landing::stage_file(Payload& payload) {
+  if (!is_release()) return;
+  murder::stage_file(*destination_, metainfo_.tag(), metainfo_.name, payload.path(),
+                     StageOptions{options_.owner});
+}
+
+void Landing::unlock() {
+  lock_.reset();
+  file_lock_.reset();
+}
+
+}  // namespace murder::node

@@ -1,0 +1,72 @@
+#include "node/metainfo_source.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "bittorrent/announce.hpp"
+#include "net/http.hpp"
+
+namespace murder::node {
+namespace {
+
+constexpr std::uint64_t max_torrent_bytes = 64u << 20;
+
+std::string http_get(const std::string& text) {
+  // The same parts as a tracker's URL, but plain HTTP's port.
+  TrackerUrl url = parse_tracker_url(text);
+  const std::string_view authority = std::string_view(text).substr(
+      7, text.find('/', 7) == std::string::npos ? std::string::npos : text.find('/', 7) - 7);
+  const auto bracket = authority.rfind(']');
+  if (authority.find(':', bracket == std::string_view::npos ? 0 : bracket) ==
+      std::string_view::npos)
+    url.port = 80;
+  net::HttpGet::Options options;
+  options.host = url.host;
+  options.port = url.port;
+  options.target = url.target;
+  options.max_body_bytes = max_torrent_bytes;
+  boost::asio::io_context io;
+  net::HttpResult result;
+  const net::HttpGet get(io, options, [&](net::HttpResult r) { result = std::move(r); });
+  io.run();
+  if (result.status == 0)
+    throw Error(ErrorKind::unreachable, fmt::format("cannot fetch {}: {}", text, result.error));
+  if (result.status != 200)
+    throw Error(ErrorKind::failed,
+                fmt::format("cannot fetch {}: HTTP status {}", text, result.status));
+  return std::move(result.body);
+}
+
+}  // namespace
+
+Metainfo load_metainfo(const std::string& source, Log& log) {
+  if (source.starts_with("http://")) {
+    log.debug("fetching {}", source);
+    return parse_metainfo(http_get(source), source);
+  }
+  const auto scheme = source.find(':');
+  for (const std::string_view other : {"https", "magnet", "udp", "ftp"})
+    if (scheme != std::string::npos && source.substr(0, scheme) == other)
+      throw Error(
+          ErrorKind::usage,
+          fmt::format("{}: cannot fetch a torrent by {}: give a file or http://…", source, other));
+  std::error_code ec;
+  if (!std::filesystem::exists(source, ec))
+    throw Error(ErrorKind::usage, fmt::format("no such torrent: {}", source));
+  return parse_metainfo(read_file(source, max_torrent_bytes), source);
+}
+
+std::vector<PieceIndex> manifest_pieces(const Metainfo& metainfo) {
+  std::vector<PieceIndex> pieces;
+  if (!metainfo.release || !metainfo.release->manifest) return pieces;
+  const auto& where = *metainfo.release->manifest;
+  const auto first = where.offset / metainfo.piece_length;
+  const auto last = (where.offset + where.length - 1) / metainfo.piece_length;
+  for (auto p = first; p <= last; ++p) pieces.emplace_back(static_cast<std::uint32_t>(p));
+  return pieces;
+}
+
+}  // namespace murder::node

@@ -1,0 +1,20 @@
+// Where a torrent comes from: a file, or http://….
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "bittorrent/metainfo.hpp"
+
+namespace murder::node {
+
+/// Throws Error: usage (no such file, a scheme that is not carried), unreachable (the server does
+/// not answer), integrity (what came is not a torrent).
+Metainfo load_metainfo(const std::string& source, Log& log);
+
+/// The pieces that hold the pack's manifest: fetched and seeded before all others. Empty for a raw
+/// file.
+std::vector<PieceIndex> manifest_pieces(const Metainfo& metainfo);
+
+}  // namespace murder::node

@@ -1,0 +1,69 @@
+// What the commands ask of a running seeder, peer or tracker, and what they say when done.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/endpoint.hpp"
+#include "base/log.hpp"
+#include "base/units.hpp"
+#include "events/event.hpp"
+
+namespace murder::node {
+
+/// How long a process that has everything goes on serving.
+struct Linger {
+  enum class Mode { swarm, fixed, none, forever } mode = Mode::swarm;
+  /// fixed: how long; swarm: at most so long.
+  Duration time = std::chrono::minutes(5);
+};
+/// "swarm", "none", "forever" or a duration. Throws Error{usage}.
+Linger parse_linger(const std::string& text);
+
+struct PeerOptions {
+  std::string source;                 ///< FILE.torrent or http://…/FILE.torrent
+  std::filesystem::path destination;  ///< DEST
+  bool file_only = false;             ///< DEST/NAME, no releases
+  bool activate = false;
+  Linger linger;
+  std::optional<Duration> timeout;  ///< give up after so long without progress
+  std::vector<std::string> trackers;
+  IpAddress listen = IpAddress::v4({0, 0, 0, 0});
+  std::uint16_t port = 0;
+  std::string name;   ///< empty: the host's own name
+  std::string owner;  ///< "user[:group]"
+  /// Called when the release is staged (and activated, if asked): `--detach` returns then.
+  std::function<void()> on_staged;
+};
+
+/// Fetches, verifies, unpacks, activates, lingers. Throws Error: usage (the same tag with other
+/// bytes), integrity, unreachable (no progress for `timeout`), interrupted and terminated by
+/// signals, failed (disk full, DEST in use).
+void run_peer(const PeerOptions& options, events::EventSink& events, Log log);
+
+struct SeedOptions {
+  std::filesystem::path torrent;
+  std::filesystem::path payload;  ///< `--from`
+  Linger linger{Linger::Mode::forever, {}};
+  std::vector<std::string> trackers;
+  IpAddress listen = IpAddress::v4({0, 0, 0, 0});
+  std::uint16_t port = 0;
+  std::string name;
+};
+/// Serves until its linger or a signal ends it; SIGINT and SIGTERM are how a seeder is meant to end
+/// and throw nothing.
+void run_seeder(const SeedOptions& options, events::EventSink& events, Log log);
+
+struct TrackerOptions {
+  Endpoint listen{IpAddress::v4({0, 0, 0, 0}), 8998};
+  std::uint32_t expect = 0;
+  bool exit_when_complete = false;
+};
+/// Serves until a signal ends it (which throws nothing), or the swarm is complete if asked.
+void run_tracker(const TrackerOptions& options, events::EventSink& events, Log log);
+
+}  // namespace murder::node

@@ -1,0 +1,102 @@
+#include "node/payload.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <mutex>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#include "base/digest.hpp"
+#include "base/error.hpp"
+
+namespace murder::node {
+
+bool piece_matches(const Metainfo& metainfo, PieceIndex piece, std::span<const std::uint8_t> data) {
+  if (!metainfo.piece_sha256.empty()) return sha256(data) == metainfo.piece_sha256[piece.value()];
+  return sha1(data) == metainfo.piece_sha1[piece.value()];
+}
+
+swarm::Bitfield find_pieces(const Metainfo& metainfo, int fd, const std::filesystem::path& path,
+                            unsigned threads) {
+  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  threads = std::min(threads, metainfo.piece_count());
+  swarm::Bitfield found(metainfo.piece_count());
+  std::mutex mutex;
+  std::exception_ptr error;
+  std::atomic<std::uint32_t> next{0};
+  const auto work = [&] {
+    try {
+      std::vector<std::uint8_t> data(metainfo.piece_length);
+      for (std::uint32_t i = next++; i < metainfo.piece_count(); i = next++) {
+        const PieceIndex piece(i);
+        const std::span bytes = std::span(data).first(metainfo.piece_size(piece));
+        if (!read_exactly_at(fd, bytes, metainfo.piece_offset(piece), path)) continue;
+        if (!piece_matches(metainfo, piece, bytes)) continue;
+        const std::lock_guard lock(mutex);
+        found.set(piece);
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> workers;
+    for (unsigned t = 1; t < threads; ++t) workers.emplace_back(work);
+    work();
+  }
+  if (error) std::rethrow_exception(error);
+  return found;
+}
+
+Payload::Payload(const Metainfo& metainfo, const std::filesystem::path& path, Access access)
+    : metainfo_(metainfo), path_(path) {
+  if (access == Access::read) {
+    fd_ = open_file(path, O_RDONLY);
+    const std::uint64_t size = file_size(fd_.get(), path);
+    if (size != metainfo.length)
+      throw Error(ErrorKind::integrity,
+                  fmt::format("{} is not what the torrent describes: {} bytes, not {}",
+                              printable(path.native()), size, metainfo.length));
+    return;
+  }
+  fd_ = open_file(path, O_RDWR | O_CREAT);
+  if (::ftruncate(fd_.get(), static_cast<off_t>(metainfo.length)) != 0)
+    throw_system_error("cannot size", path.native(), errno);
+}
+
+Payload::Buffer Payload::buffer(PieceIndex piece) {
+  Buffer& buffer = buffers_[piece];
+  if (!buffer) buffer = std::make_shared<std::vector<std::uint8_t>>(metainfo_.piece_size(piece));
+  return buffer;
+}
+
+void Payload::detach(PieceIndex piece) {
+  const auto it = buffers_.find(piece);
+  if (it != buffers_.end()) it->second = std::make_shared<std::vector<std::uint8_t>>(*it->second);
+}
+
+void Payload::verify(PieceIndex piece, boost::asio::thread_pool& pool, boost::asio::io_context& io,
+                     Done done) {
+  const auto it = buffers_.find(piece);
+  Buffer buffer = std::move(it->second);
+  buffers_.erase(it);
+  boost::asio::post(pool, [this, piece, buffer = std::move(buffer), &io, done = std::move(done)] {
+    bool matches = false;
+    std::exception_ptr error;
+    try {
+      matches = piece_matches(metainfo_, piece, *buffer);
+      if (matches) write_exactly_at(fd_.get(), *buffer, metainfo_.piece_offset(piece), path_);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    boost::asio::post(io, [done, matches, error] { done(matches, error); });
+  });
+}
+
+}  // namespace murder::node

@@ -1,0 +1,66 @@
+// The payload of a swarm on disk: the pack (or raw file) that pieces are written to and sent from.
+//
+// Pieces are received into memory, hashed and written by worker threads, and only then counted as
+// had. Everything but the workers' part belongs to the loop's thread; the workers are handed whole
+// buffers.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/file.hpp"
+#include "bittorrent/metainfo.hpp"
+#include "swarm/bitfield.hpp"
+
+namespace murder::node {
+
+/// One piece's bytes match the metainfo: SHA-256 where it has them, else SHA-1.
+bool piece_matches(const Metainfo& metainfo, PieceIndex piece, std::span<const std::uint8_t> data);
+
+/// Hashes what lies in `fd` on `threads` threads (0: all cores) and returns the pieces that match.
+/// `path` is for errors. A file that ends early has fewer pieces.
+swarm::Bitfield find_pieces(const Metainfo& metainfo, int fd, const std::filesystem::path& path,
+                            unsigned threads = 0);
+
+class Payload {
+ public:
+  enum class Access { read, read_write };
+  /// Opens `path`; read_write creates it and sets its length (sparse).
+  Payload(const Metainfo& metainfo, const std::filesystem::path& path, Access access);
+
+  int fd() const { return fd_.get(); }
+  const std::filesystem::path& path() const { return path_; }
+  /// After the file was renamed.
+  void moved_to(const std::filesystem::path& path) { path_ = path; }
+
+  /// The memory that a piece is received into; made when first asked for. Shared with the link that
+  /// writes into it.
+  using Buffer = std::shared_ptr<std::vector<std::uint8_t>>;
+  Buffer buffer(PieceIndex piece);
+  /// From now on the piece has another buffer with the same content; whoever holds the old one
+  /// writes beside it.
+  void detach(PieceIndex piece);
+  std::size_t buffered_pieces() const { return buffers_.size(); }
+
+  /// Hashes the piece's buffer on `pool`, writes it when it matches, frees it, and calls back on
+  /// `io`: with the result, or with what went wrong when writing (the exception of a full disk).
+  using Done = std::function<void(bool matches, std::exception_ptr error)>;
+  void verify(PieceIndex piece, boost::asio::thread_pool& pool, boost::asio::io_context& io,
+              Done done);
+
+ private:
+  const Metainfo& metainfo_;
+  std::filesystem::path path_;
+  UniqueFd fd_;
+  std::unordered_map<PieceIndex, Buffer> buffers_;
+};
+
+}  // namespace murder::node

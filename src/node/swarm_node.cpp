@@ -1,0 +1,378 @@
+#include "node/swarm_node.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "net/address.hpp"
+
+namespace murder::node {
+namespace {
+
+constexpr Duration dial_timeout = std::chrono::seconds(5);
+constexpr Duration announce_timeout = std::chrono::seconds(10);
+constexpr Duration stop_timeout = std::chrono::seconds(1);
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+std::vector<std::string> flatten(const std::vector<std::vector<std::string>>& tiers) {
+  std::vector<std::string> all;
+  for (const auto& tier : tiers) all.insert(all.end(), tier.begin(), tier.end());
+  return all;
+}
+
+swarm::EngineConfig make_config(const Metainfo& metainfo, const SwarmNodeOptions& options,
+                                const PeerId& id, const std::vector<std::string>& trackers) {
+  swarm::EngineConfig config;
+  config.geometry = {metainfo.length, metainfo.piece_length};
+  config.self = id;
+  config.seeder = options.role == AnnounceRole::seeder;
+  config.first = options.first;
+  config.trackers = trackers;
+  return config;
+}
+
+}  // namespace
+
+PeerId make_peer_id() {
+  static constexpr std::string_view alphabet =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  Random random = Random::from_system();
+  std::string id = "-MU0100-";
+  while (id.size() < PeerId::size) id += alphabet[random.below(alphabet.size())];
+  return *PeerId::from_bytes(id);
+}
+
+/// One connection, from before its handshake on.
+class SwarmNode::Peer final : public net::PeerConnection::Owner {
+ public:
+  Peer(SwarmNode& node, Endpoint remote, bool outgoing)
+      : node_(node), remote_(std::move(remote)), outgoing_(outgoing) {}
+
+  void start(boost::asio::ip::tcp::socket socket) {
+    connection = net::PeerConnection::create(std::move(socket), *this, wire::Limits{});
+    connection->start();
+    if (outgoing_) connection->send_handshake(node_.handshake());
+  }
+
+  const Endpoint& remote() const { return remote_; }
+  bool outgoing() const { return outgoing_; }
+
+  std::shared_ptr<net::PeerConnection> connection;
+  LinkId link{0};  ///< 0: not linked (no handshake yet)
+
+ private:
+  void on_handshake(const wire::Handshake& handshake) override {
+    node_.handshake_done(*this, handshake);
+  }
+  void on_message(const wire::Message& message) override {
+    node_.engine_.on_message(link, message, now());
+    node_.schedule_tick();
+  }
+  std::span<std::uint8_t> on_block_begin(const wire::Block& block) override {
+    if (!node_.engine_.on_block_begin(link, block, now())) return {};
+    receiving_ = node_.payload_.buffer(block.piece);
+    return std::span(*receiving_).subspan(block.begin, block.length);
+  }
+  void on_block_progress(std::uint32_t bytes) override {
+    node_.engine_.on_block_progress(link, bytes, now());
+  }
+  void on_block_end(const wire::Block& block) override {
+    receiving_.reset();
+    node_.engine_.on_block_end(link, block, now());
+    node_.schedule_tick();
+  }
+  std::optional<net::OutgoingBlock> next_block() override {
+    const auto block = node_.engine_.next_block(link);
+    if (!block) return std::nullopt;
+    return net::OutgoingBlock{*block, node_.payload_.fd(),
+                              node_.metainfo_.piece_offset(block->piece) + block->begin};
+  }
+  void on_block_sent(const wire::Block& block) override {
+    node_.engine_.on_block_sent(link, block, now());
+  }
+  void on_closed(const std::string& reason) override { node_.peer_gone(*this, reason); }
+
+  SwarmNode& node_;
+  Endpoint remote_;
+  bool outgoing_;
+  Payload::Buffer receiving_;
+};
+
+SwarmNode::SwarmNode(boost::asio::io_context& io, boost::asio::thread_pool& workers,
+                     const Metainfo& metainfo, Payload& payload, swarm::Bitfield have,
+                     SwarmNodeOptions options, events::EventSink& events, Log& log,
+                     SwarmNodeCallbacks callbacks)
+    : io_(io),
+      workers_(workers),
+      metainfo_(metainfo),
+      payload_(payload),
+      options_(std::move(options)),
+      events_(events),
+      log_(log),
+      callbacks_(std::move(callbacks)),
+      id_(make_peer_id()),
+      trackers_(options_.trackers.empty() ? flatten(metainfo.trackers) : options_.trackers),
+      engine_(make_config(metainfo, options_, id_, trackers_), std::move(have),
+              Random::from_system(), *this),
+      tick_timer_(io) {}
+
+SwarmNode::~SwarmNode() {
+  *alive_ = false;
+  for (auto& [key, peer] : peers_)
+    if (peer->connection) peer->connection->abandon();
+}
+
+wire::Handshake SwarmNode::handshake() const {
+  return {.fast = true, .extensions = true, .info_hash = metainfo_.info_hash, .peer_id = id_};
+}
+
+void SwarmNode::start() {
+  last_progress_ = now();
+  listener_ = std::make_unique<net::PeerListener>(
+      io_, options_.listen, options_.port,
+      [this](boost::asio::ip::tcp::socket socket) { accepted(std::move(socket)); });
+  port_ = local_endpoint().port;
+  log_.debug("listening on {}", local_endpoint().to_string());
+  engine_.start(now());
+  schedule_tick();
+}
+
+Endpoint SwarmNode::local_endpoint() const { return listener_->local_endpoint(); }
+
+void SwarmNode::schedule_tick() {
+  if (stopping_) return;
+  const Instant next = engine_.next_tick(now());
+  if (next >= tick_at_) return;
+  tick_at_ = next;
+  tick_timer_.expires_at(next);
+  tick_timer_.async_wait([this](const boost::system::error_code& ec) {
+    if (ec || stopping_) return;
+    tick_at_ = Instant::max();
+    engine_.tick(now());
+    schedule_tick();
+  });
+}
+
+// --- connections --------------------------------------------------------------------------------
+
+void SwarmNode::accepted(boost::asio::ip::tcp::socket socket) {
+  boost::system::error_code ec;
+  const auto remote = socket.remote_endpoint(ec);
+  if (ec || stopping_) return;
+  add_peer(std::move(socket), net::from_asio(remote), false);
+}
+
+void SwarmNode::add_peer(boost::asio::ip::tcp::socket socket, const Endpoint& remote,
+                         bool outgoing) {
+  auto peer = std::make_unique<Peer>(*this, remote, outgoing);
+  Peer& reference = *peer;
+  peers_.emplace(&reference, std::move(peer));
+  reference.start(std::move(socket));
+}
+
+void SwarmNode::handshake_done(Peer& peer, const wire::Handshake& handshake) {
+  if (handshake.info_hash != metainfo_.info_hash) {
+    peer.connection->close("another swarm: " + handshake.info_hash.hex());
+    return;
+  }
+  if (!peer.outgoing()) peer.connection->send_handshake(this->handshake());
+  peer.link = LinkId(next_link_++);
+  linked_[peer.link] = &peer;
+  engine_.on_connected(peer.link,
+                       {.remote = peer.remote(),
+                        .peer_id = handshake.peer_id,
+                        .fast = handshake.fast,
+                        .extensions = handshake.extensions,
+                        .outgoing = peer.outgoing()},
+                       now());
+  schedule_tick();
+}
+
+void SwarmNode::peer_gone(Peer& peer, const std::string& reason) {
+  log_.debug("link to {} ended: {}", peer.remote().to_string(), reason);
+  if (peer.link.value() != 0) {
+    linked_.erase(peer.link);
+    engine_.on_closed(peer.link, now());
+  } else if (peer.outgoing()) {
+    engine_.on_dial_failed(peer.remote(), now());
+  }
+  discard(peer);
+  schedule_tick();
+}
+
+void SwarmNode::discard(Peer& peer) {
+  // Not at once: one of its functions may be running.
+  const auto it = peers_.find(&peer);
+  if (it == peers_.end()) return;
+  std::shared_ptr<Peer> doomed = std::move(it->second);
+  peers_.erase(it);
+  boost::asio::post(io_, [doomed] {});
+}
+
+void SwarmNode::send(LinkId link, const wire::Message& message) {
+  const auto it = linked_.find(link);
+  if (it != linked_.end()) it->second->connection->send(message);
+}
+
+void SwarmNode::wake_upload(LinkId link) {
+  const auto it = linked_.find(link);
+  if (it != linked_.end()) it->second->connection->wake_upload();
+}
+
+void SwarmNode::close(LinkId link, const std::string& reason) {
+  const auto it = linked_.find(link);
+  if (it == linked_.end()) return;
+  Peer& peer = *it->second;
+  log_.debug("closing the link to {}: {}", peer.remote().to_string(), reason);
+  linked_.erase(it);
+  peer.connection->abandon();
+  discard(peer);
+}
+
+Duration SwarmNode::round_trip(LinkId link) const {
+  const auto it = linked_.find(link);
+  return it == linked_.end() ? Duration{} : it->second->connection->round_trip();
+}
+
+void SwarmNode::dial(const Endpoint& endpoint) {
+  // Only noted here: a dial may fail at once, and its failure is an event of its own.
+  auto dial = std::make_unique<net::Dial>(
+      io_, endpoint, options_.listen, dial_timeout,
+      [this, endpoint](boost::asio::ip::tcp::socket socket, const std::string& error) {
+        const auto finished = std::move(dials_.extract(endpoint).mapped());
+        if (stopping_) return;
+        if (error.empty()) {
+          add_peer(std::move(socket), endpoint, true);
+        } else {
+          log_.debug("{}", error);
+          engine_.on_dial_failed(endpoint, now());
+        }
+        schedule_tick();
+      });
+  dials_[endpoint] = std::move(dial);
+}
+
+void SwarmNode::banned(const Endpoint& endpoint, const std::string& reason) {
+  log_.warning("banned {}: {}", endpoint.to_string(), reason);
+  events_.emit(events::PeerBanned{endpoint, reason});
+}
+
+// --- pieces -------------------------------------------------------------------------------------
+
+void SwarmNode::verify(PieceIndex piece) {
+  payload_.verify(piece, workers_, io_,
+                  [this, piece, alive = alive_](bool matches, const std::exception_ptr& error) {
+                    if (!*alive || stopping_) return;
+                    if (error) {
+                      callbacks_.on_failure(error);
+                      return;
+                    }
+                    const bool was_complete = engine_.complete();
+                    engine_.on_piece_verified(piece, matches, now());
+                    schedule_tick();
+                    if (!matches) return;
+                    last_progress_ = now();
+                    if (callbacks_.on_piece) callbacks_.on_piece(piece);
+                    if (!was_complete && engine_.complete() && callbacks_.on_complete)
+                      callbacks_.on_complete();
+                  });
+}
+
+void SwarmNode::detach(LinkId, PieceIndex piece) { payload_.detach(piece); }
+
+// --- tracker ------------------------------------------------------------------------------------
+
+AnnounceRequest SwarmNode::make_request(AnnounceEvent event) const {
+  AnnounceRequest request;
+  request.info_hash = metainfo_.info_hash;
+  request.peer_id = id_;
+  request.port = port_;
+  request.uploaded = engine_.uploaded();
+  request.downloaded = engine_.downloaded();
+  request.left = engine_.bytes_left();
+  request.event = event;
+  if (!options_.listen.is_unspecified()) request.ip = options_.listen;
+  request.role = options_.role;
+  request.links = static_cast<std::uint32_t>(engine_.link_count());
+  request.host_name = options_.name;
+  request.failed = failed_;
+  return request;
+}
+
+std::unique_ptr<net::HttpGet> SwarmNode::get(const std::string& tracker,
+                                             const AnnounceRequest& request, Duration timeout,
+                                             net::HttpGet::Callback callback) {
+  const TrackerUrl url = parse_tracker_url(tracker);
+  net::HttpGet::Options options;
+  options.host = url.host;
+  options.port = url.port;
+  const char separator = url.target.find('?') == std::string::npos ? '?' : '&';
+  options.target = url.target + separator + to_query(request);
+  options.timeout = timeout;
+  options.bind_address = options_.listen;
+  return std::make_unique<net::HttpGet>(io_, std::move(options), std::move(callback));
+}
+
+void SwarmNode::announce(const std::string& tracker, AnnounceEvent event) {
+  // The request is made from the loop, when the engine has finished what it is at.
+  boost::asio::post(io_, [this, tracker, event, alive = alive_] {
+    if (!*alive || stopping_) return;
+    announce_ = get(tracker, make_request(event), announce_timeout,
+                    [this, tracker](const net::HttpResult& result) { announced(tracker, result); });
+  });
+}
+
+void SwarmNode::announced(const std::string& tracker, const net::HttpResult& result) {
+  const auto finished = std::move(announce_);
+  std::string problem;
+  AnnounceReply reply;
+  if (result.status == 0) {
+    problem = result.error;
+  } else {
+    try {
+      // Many trackers send their "failure reason" with a status of 400.
+      reply = parse_announce_reply(result.body, tracker);
+      problem = reply.failure_reason;
+    } catch (const Error& error) {
+      problem = result.status == 200
+                    ? error.what()
+                    : fmt::format("HTTP status {} ({})", result.status, error.what());
+    }
+  }
+  if (problem != tracker_problem_) {
+    if (!problem.empty())
+      log_.warning("tracker {}: {}; trying again", tracker, printable(problem, 300));
+    else
+      log_.info("tracker {} answers again", tracker);
+    events_.emit(events::TrackerState{tracker, problem.empty(), problem});
+  }
+  tracker_problem_ = problem;
+  if (problem.empty())
+    engine_.on_tracker_reply(reply, now());
+  else
+    engine_.on_tracker_failed(now());
+  schedule_tick();
+}
+
+void SwarmNode::stop(std::function<void()> done) {
+  stopping_ = true;
+  tick_timer_.cancel();
+  dials_.clear();
+  listener_.reset();
+  for (auto& [key, peer] : peers_)
+    if (peer->connection) peer->connection->abandon();
+  if (trackers_.empty() || !tracker_problem_.empty()) {
+    announce_.reset();
+    done();
+    return;
+  }
+  announce_ = get(trackers_.front(), make_request(AnnounceEvent::stopped), stop_timeout,
+                  [done](const net::HttpResult&) { done(); });
+}
+
+}  // namespace murder::node

@@ -1,0 +1,125 @@
+// One process's part in one swarm, for real: the engine, its sockets, its payload and its tracker
+// wired together. Owned by the loop's thread; hashing and writing happen on `workers`.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/log.hpp"
+#include "bittorrent/announce.hpp"
+#include "bittorrent/metainfo.hpp"
+#include "events/event.hpp"
+#include "net/http.hpp"
+#include "net/peer_connection.hpp"
+#include "node/payload.hpp"
+#include "swarm/engine.hpp"
+
+namespace murder::node {
+
+struct SwarmNodeOptions {
+  AnnounceRole role = AnnounceRole::host;
+  IpAddress listen = IpAddress::v4({0, 0, 0, 0});
+  std::uint16_t port = 0;             ///< 0: the first free one from 8999 on
+  std::vector<std::string> trackers;  ///< URLs; empty: those of the metainfo
+  std::string name;                   ///< what the tracker calls this host
+  std::vector<PieceIndex> first;      ///< pieces before all others
+};
+
+/// What a SwarmNode tells its owner, from the loop. May not destroy the node.
+struct SwarmNodeCallbacks {
+  std::function<void(PieceIndex)> on_piece;            ///< verified and written
+  std::function<void()> on_complete;                   ///< every piece is
+  std::function<void(std::exception_ptr)> on_failure;  ///< cannot go on: a disk that is full
+};
+
+/// A new "-MU…" peer id.
+PeerId make_peer_id();
+
+class SwarmNode final : private swarm::Driver {
+ public:
+  SwarmNode(boost::asio::io_context& io, boost::asio::thread_pool& workers,
+            const Metainfo& metainfo, Payload& payload, swarm::Bitfield have,
+            SwarmNodeOptions options, events::EventSink& events, Log& log,
+            SwarmNodeCallbacks callbacks);
+  ~SwarmNode() override;
+
+  /// Listens, announces, dials.
+  void start();
+  /// Says `stopped` to the tracker (waiting at most a second) and closes everything, then calls
+  /// `done`.
+  void stop(std::function<void()> done);
+
+  swarm::Engine& engine() { return engine_; }
+  const swarm::Engine& engine() const { return engine_; }
+  Endpoint local_endpoint() const;
+  /// Since when nothing that was missing has come.
+  Instant last_progress() const { return last_progress_; }
+  const std::string& tracker_problem() const { return tracker_problem_; }
+  bool has_trackers() const { return !trackers_.empty(); }
+  /// This host gives up; said with the next `stopped`.
+  void mark_failed() { failed_ = true; }
+
+ private:
+  class Peer;
+  friend class Peer;
+
+  // swarm::Driver
+  void send(LinkId link, const wire::Message& message) override;
+  void wake_upload(LinkId link) override;
+  void dial(const Endpoint& endpoint) override;
+  void announce(const std::string& tracker, AnnounceEvent event) override;
+  void close(LinkId link, const std::string& reason) override;
+  void verify(PieceIndex piece) override;
+  void detach(LinkId link, PieceIndex piece) override;
+  Duration round_trip(LinkId link) const override;
+  void banned(const Endpoint& endpoint, const std::string& reason) override;
+
+  wire::Handshake handshake() const;
+  void accepted(boost::asio::ip::tcp::socket socket);
+  void add_peer(boost::asio::ip::tcp::socket socket, const Endpoint& remote, bool outgoing);
+  void handshake_done(Peer& peer, const wire::Handshake& handshake);
+  void peer_gone(Peer& peer, const std::string& reason);
+  void discard(Peer& peer);
+  AnnounceRequest make_request(AnnounceEvent event) const;
+  std::unique_ptr<net::HttpGet> get(const std::string& tracker, const AnnounceRequest& request,
+                                    Duration timeout, net::HttpGet::Callback callback);
+  void announced(const std::string& tracker, const net::HttpResult& result);
+  void schedule_tick();
+
+  boost::asio::io_context& io_;
+  boost::asio::thread_pool& workers_;
+  const Metainfo& metainfo_;
+  Payload& payload_;
+  SwarmNodeOptions options_;
+  events::EventSink& events_;
+  Log log_;
+  SwarmNodeCallbacks callbacks_;
+  PeerId id_;
+  std::vector<std::string> trackers_;
+  swarm::Engine engine_;
+  std::unique_ptr<net::PeerListener> listener_;
+  std::unordered_map<const Peer*, std::unique_ptr<Peer>> peers_;
+  std::unordered_map<LinkId, Peer*> linked_;
+  std::map<Endpoint, std::unique_ptr<net::Dial>> dials_;
+  std::unique_ptr<net::HttpGet> announce_;
+  boost::asio::steady_timer tick_timer_;
+  Instant tick_at_ = Instant::max();
+  std::uint16_t port_ = 0;
+  std::uint32_t next_link_ = 1;
+  Instant last_progress_{};
+  std::string tracker_problem_;
+  bool failed_ = false;
+  bool stopping_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for what workers post back
+};
+
+}  // namespace murder::node

@@ -1,0 +1,114 @@
+// `murder tracker`: the registry behind HTTP.
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "bittorrent/announce.hpp"
+#include "net/http.hpp"
+#include "net/signals.hpp"
+#include "node/options.hpp"
+#include "tracker/registry.hpp"
+
+namespace murder::node {
+namespace {
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+/// A tracker's error is a bencoded "failure reason" with status 200: clients show it (BEP 3).
+net::HttpResponse failure(const std::string& reason) {
+  AnnounceReply reply;
+  reply.failure_reason = reason;
+  return {200, "text/plain", encode_announce_reply(reply, true)};
+}
+
+net::HttpResponse answer(tracker::Registry& registry, const net::HttpRequest& request) {
+  if (request.path() == "/announce") {
+    try {
+      const AnnounceRequest announce = parse_announce_query(request.query());
+      return {200, "text/plain",
+              encode_announce_reply(registry.announce(announce, request.remote.address, now()),
+                                    announce.compact)};
+    } catch (const Error& error) {
+      return failure(error.what());
+    }
+  }
+  if (request.path() == "/scrape") {
+    try {
+      return {200, "text/plain",
+              encode_scrape_reply(registry.scrape(parse_scrape_query(request.query())))};
+    } catch (const Error& error) {
+      return failure(error.what());
+    }
+  }
+  if (request.path() == "/healthz") return {200, "text/plain; charset=utf-8", "ok\n"};
+  return {404, "text/plain; charset=utf-8",
+          "this is a BitTorrent tracker: /announce, /scrape, /healthz\n"};
+}
+
+events::Fleet to_event(const tracker::SwarmView& view) {
+  events::Fleet fleet;
+  fleet.hosts = view.hosts;
+  fleet.complete = view.complete_hosts;
+  fleet.failed = view.failed_hosts;
+  return fleet;
+}
+
+}  // namespace
+
+void run_tracker(const TrackerOptions& options, events::EventSink& events, Log log) {
+  net::ignore_sigpipe();
+  const Instant started = now();
+  boost::asio::io_context io(1);
+  tracker::RegistryOptions registry_options;
+  registry_options.expect = options.expect;
+  tracker::Registry registry(registry_options, Random::from_system());
+  net::HttpServer server(io, options.listen, [&](const net::HttpRequest& request) {
+    log.debug("{} {} {}", request.remote.to_string(), request.method,
+              printable(request.target, 400));
+    return answer(registry, request);
+  });
+  events.emit(events::Listening{"tracker", server.local_endpoint()});
+
+  boost::asio::signal_set signals(io, SIGINT, SIGTERM);
+  signals.async_wait([&](const boost::system::error_code& ec, int) {
+    if (!ec) io.stop();
+  });
+
+  boost::asio::steady_timer timer(io);
+  std::string last_line;
+  bool complete_said = false;
+  std::function<void()> every_second = [&] {
+    registry.expire(now());
+    bool all_complete = true;
+    std::uint32_t hosts = 0;
+    const auto swarms = registry.swarms(now());
+    for (const tracker::SwarmView& view : swarms) {
+      all_complete &= view.swarm_complete;
+      hosts += view.hosts;
+      const std::string line =
+          fmt::format("{}/{}/{}", view.hosts, view.complete_hosts, view.failed_hosts);
+      if (swarms.size() > 1 || line != last_line) events.emit(to_event(view));
+      last_line = line;
+    }
+    const bool complete = !swarms.empty() && all_complete;
+    if (complete && !complete_said)
+      events.emit(events::SwarmComplete{hosts, to_seconds(now() - started)});
+    complete_said = complete;
+    if (complete && options.exit_when_complete) {
+      io.stop();
+      return;
+    }
+    timer.expires_after(std::chrono::seconds(1));
+    timer.async_wait([&](const boost::system::error_code& ec) {
+      if (!ec) every_second();
+    });
+  };
+  every_second();
+  io.run();
+}
+
+}  // namespace murder::node

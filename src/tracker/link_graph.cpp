@@ -1,0 +1,224 @@
+#include "tracker/link_graph.hpp"
+
+#include <algorithm>
+
+namespace murder::tracker {
+namespace {
+
+constexpr std::uint32_t max_sources_of_a_kind = 4;  // that one host is given
+constexpr std::size_t index(NodeKind kind) { return static_cast<std::size_t>(kind); }
+constexpr std::size_t hosts = index(NodeKind::host);
+
+bool contains_slot(const std::vector<Slot>& list, Slot slot) {
+  return std::find(list.begin(), list.end(), slot) != list.end();
+}
+
+}  // namespace
+
+LinkGraph::LinkGraph(std::uint32_t degree, std::uint32_t source_degree)
+    : degree_(std::clamp<std::uint32_t>(degree, 2, 1000)),
+      half_degree_((degree_ + 1) / 2),
+      max_host_links_(degree_ + 2),
+      source_degree_(std::max<std::uint32_t>(source_degree, 1)) {}
+
+bool LinkGraph::contains(Slot slot) const {
+  return slot.value() < nodes_.size() && node(slot).kind.has_value();
+}
+
+std::uint32_t LinkGraph::host_links(Slot slot) const {
+  return contains(slot) ? node(slot).links_to[hosts] : 0;
+}
+
+std::uint32_t LinkGraph::load(const Node& n) const {
+  const std::uint32_t known = n.links_to[hosts] + n.inherited;
+  // A seeder's own count is old when a host has just died, and its stock links are in it.
+  if (n.kind != NodeKind::host) return known;
+  const auto to_sources = static_cast<std::uint32_t>(n.links.size()) - n.links_to[hosts];
+  return std::max(known, n.reported - std::min(n.reported, to_sources));
+}
+
+void LinkGraph::refresh(Slot slot) {
+  const Node& n = node(slot);
+  const std::uint32_t limit = n.kind == NodeKind::host ? max_host_links_ : source_degree_;
+  SlotSet& places = with_places_[index(*n.kind)];
+  if (load(n) < limit)
+    places.insert(slot);
+  else
+    places.erase(slot);
+}
+
+void LinkGraph::add(Slot slot, NodeKind kind, std::uint32_t links_before) {
+  if (slot.value() >= nodes_.size()) nodes_.resize(slot.value() + std::size_t{1});
+  Node& n = node(slot);
+  n = Node{};
+  n.kind = kind;
+  n.inherited = std::min(links_before, max_host_links_);
+  all_[index(kind)].insert(slot);
+  refresh(slot);
+}
+
+void LinkGraph::remove(Slot slot) {
+  if (!contains(slot)) return;
+  while (!node(slot).links.empty()) unlink(slot, node(slot).links.back());
+  const std::size_t kind = index(*node(slot).kind);
+  all_[kind].erase(slot);
+  with_places_[kind].erase(slot);
+  node(slot) = Node{};
+}
+
+void LinkGraph::set_kind(Slot slot, NodeKind kind) {
+  Node& n = node(slot);
+  if (n.kind == kind) return;
+  const std::size_t before = index(*n.kind);
+  for (const Slot other : n.links) {
+    --node(other).links_to[before];
+    ++node(other).links_to[index(kind)];
+  }
+  all_[before].erase(slot);
+  with_places_[before].erase(slot);
+  n.kind = kind;
+  all_[index(kind)].insert(slot);
+  refresh(slot);
+  for (const Slot other : n.links) refresh(other);
+}
+
+void LinkGraph::report(Slot slot, std::uint32_t links) {
+  Node& n = node(slot);
+  n.reported = links;
+  n.inherited = std::min(n.inherited, links);
+  // Only links planned before its last report can be missed: younger ones may still be dialling.
+  n.lost_links = links < std::min(n.planned_at_report, n.links_to[hosts]);
+  n.planned_at_report = n.links_to[hosts];
+  refresh(slot);
+}
+
+void LinkGraph::release_sources(Slot host) {
+  const std::vector<Slot> links = node(host).links;
+  for (const Slot other : links)
+    if (node(other).kind != NodeKind::host) unlink(host, other);
+}
+
+bool LinkGraph::linked(Slot a, Slot b) const { return contains_slot(node(a).links, b); }
+
+void LinkGraph::link(Slot a, Slot b) {
+  node(a).links.push_back(b);
+  node(b).links.push_back(a);
+  ++node(a).links_to[index(*node(b).kind)];
+  ++node(b).links_to[index(*node(a).kind)];
+  refresh(a);
+  refresh(b);
+}
+
+void LinkGraph::unlink(Slot a, Slot b) {
+  std::erase(node(a).links, b);
+  std::erase(node(b).links, a);
+  --node(a).links_to[index(*node(b).kind)];
+  --node(b).links_to[index(*node(a).kind)];
+  refresh(a);
+  refresh(b);
+}
+
+std::vector<Slot> LinkGraph::plan(Slot host, const Request& request, Random& random) {
+  std::vector<Slot> dial;
+  if (request.wants_data) plan_sources(host, request.joining, dial, random);
+  plan_hosts(host, request.joining, dial, random);
+  return dial;
+}
+
+void LinkGraph::plan_sources(Slot host, bool joining, std::vector<Slot>& dial, Random& random) {
+  for (const Slot other : node(host).links)
+    if (node(other).kind == NodeKind::seeder && node(other).lost_links) dial.push_back(other);
+  for (const NodeKind kind : {NodeKind::seeder, NodeKind::stock_seed, NodeKind::stock_leecher}) {
+    if (kind == NodeKind::stock_leecher && !all_[index(NodeKind::seeder)].empty()) continue;
+    const std::uint32_t has = node(host).links_to[index(kind)];
+    // A second source of a kind only once the others have had time to come for their first.
+    if (has >= max_sources_of_a_kind || (has > 0 && joining)) continue;
+    for (const Slot source : pick(with_places_[index(kind)], host, 1, source_degree_, {}, random)) {
+      link(host, source);
+      dial.push_back(source);
+    }
+  }
+}
+
+bool LinkGraph::lacks_links(const Node& host) const {
+  const auto others = static_cast<std::uint32_t>(all_[hosts].size() - 1);
+  const std::uint32_t known = host.links_to[hosts] + host.inherited;
+  if (others >= half_degree_) return std::min(host.reported, known) < half_degree_;
+  // So few hosts that the links to sources count.
+  const auto to_sources = static_cast<std::uint32_t>(host.links.size()) - host.links_to[hosts];
+  return known < others || host.reported < others + to_sources;
+}
+
+void LinkGraph::plan_hosts(Slot host, bool joining, std::vector<Slot>& dial, Random& random) {
+  const bool lacking = joining ? node(host).reported < half_degree_ : lacks_links(node(host));
+  const std::uint32_t own_load = load(node(host));
+  std::vector<Slot> partners;
+  if (lacking) {
+    const std::size_t want = half_degree_;
+    const std::vector<Slot> forgotten = forget_lost_links(host, half_degree_);
+    partners = pick(with_places_[hosts], host, want, max_host_links_, forgotten, random);
+    if (partners.size() < want) {
+      std::vector<Slot> not_these = forgotten;
+      not_these.insert(not_these.end(), partners.begin(), partners.end());
+      const std::vector<Slot> full =
+          pick(all_[hosts], host, want - partners.size(), UINT32_MAX, not_these, random);
+      partners.insert(partners.end(), full.begin(), full.end());
+    }
+    if (partners.size() < want) {
+      std::vector<Slot> again;
+      for (const Slot other : node(host).links)
+        if (node(other).kind == NodeKind::host) again.push_back(other);
+      random.shuffle(again);
+      again.resize(std::min(again.size(), want - partners.size()));
+      dial.insert(dial.end(), again.begin(), again.end());
+    }
+  } else if (!joining && own_load + 2 < degree_) {
+    // The latest arrivals were dialled by few: even that out among those who have room.
+    partners = pick(with_places_[hosts], host, degree_ - own_load, degree_, {}, random);
+  }
+  for (const Slot partner : partners) {
+    link(host, partner);
+    dial.push_back(partner);
+  }
+}
+
+/// Drops the oldest of the planned links that the host says it does not have, until `room` more
+/// fit. Which ones it lost nobody said.
+std::vector<Slot> LinkGraph::forget_lost_links(Slot host, std::uint32_t room) {
+  std::vector<Slot> forgotten;
+  const Node& n = node(host);
+  while (n.links_to[hosts] + room > max_host_links_ && n.links_to[hosts] > n.reported) {
+    const auto oldest = std::find_if(n.links.begin(), n.links.end(), [this](Slot other) {
+      return node(other).kind == NodeKind::host;
+    });
+    forgotten.push_back(*oldest);
+    unlink(host, forgotten.back());
+  }
+  return forgotten;
+}
+
+std::vector<Slot> LinkGraph::pick(const SlotSet& pool, Slot host, std::size_t want,
+                                  std::uint32_t max_load, const std::vector<Slot>& not_these,
+                                  Random& random) const {
+  const std::size_t handful = 2 * want;
+  std::vector<Slot> found;
+  const auto consider = [&](Slot slot) {
+    if (slot != host && load(node(slot)) < max_load && !linked(host, slot) &&
+        !contains_slot(not_these, slot) && !contains_slot(found, slot))
+      found.push_back(slot);
+  };
+  if (pool.size() <= 4 * handful) {
+    for (const Slot slot : pool.items()) consider(slot);
+    random.shuffle(found);
+    found.resize(std::min(found.size(), handful));
+  } else {
+    for (std::size_t tries = 4 * handful; tries > 0 && found.size() < handful; --tries)
+      consider(pool.draw(random));
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [this](Slot a, Slot b) { return load(node(a)) < load(node(b)); });
+  found.resize(std::min(found.size(), want));
+  return found;
+}
+
+}  // namespace murder::tracker

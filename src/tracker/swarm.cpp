@@ -1,0 +1,430 @@
+#include "tracker/swarm.hpp"
+
+#include <algorithm>
+
+namespace murder::tracker {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr Duration quiet_before_complete = seconds(30);
+constexpr std::uint32_t hosts_per_interval_second = 1000;
+constexpr std::uint32_t stock_interval_s = 30;  // while somebody waits: newcomers are found soon
+constexpr std::uint32_t idle_stock_interval_s = 120;
+constexpr Duration stock_silence = seconds(660);  // rTorrent announces every 600 s at most
+constexpr std::size_t stock_places_at_seeder = 2;
+constexpr std::size_t seeders_told = 8;
+constexpr std::uint32_t default_numwant = 50;
+constexpr std::uint32_t max_numwant = 200;
+constexpr std::size_t max_name_bytes = 253;
+constexpr std::size_t max_name_notes = 1024;
+constexpr std::size_t slowest_in_view = 10;
+
+/// `want` different numbers below `bound`, in random order (Floyd's method).
+std::vector<std::size_t> draw_different(std::size_t want, std::size_t bound, Random& random) {
+  std::unordered_set<std::size_t> drawn;
+  std::vector<std::size_t> result;
+  want = std::min(want, bound);
+  for (std::size_t i = bound - want; i < bound; ++i) {
+    std::size_t number = random.below(i + 1);
+    if (!drawn.insert(number).second) {
+      number = i;
+      drawn.insert(i);
+    }
+    result.push_back(number);
+  }
+  random.shuffle(result);
+  return result;
+}
+
+}  // namespace
+
+Swarm::Swarm(const RegistryOptions& options, Instant now)
+    : options_(options),
+      graph_(options.degree, options.seeder_degree),
+      quiet_since_(now),
+      last_announce_(now) {}
+
+AnnounceReply Swarm::announce(const AnnounceRequest& request, const Endpoint& endpoint, Instant now,
+                              Random& random) {
+  last_announce_ = now;
+  std::optional<Slot> slot;
+  if (const auto found = by_id_.find(request.peer_id); found != by_id_.end()) {
+    slot = found->second;
+    if (member(*slot).role != request.role) {
+      forget(*slot, now);
+      slot.reset();
+    }
+  }
+  if (request.event == AnnounceEvent::stopped) {
+    if (slot) {
+      update(*slot, request, false, now);
+      leave(*slot, now);
+    }
+    return reply(request, now);
+  }
+
+  const bool is_new = !slot;
+  if (is_new)
+    slot = admit(request, endpoint, now);
+  else if (member(*slot).endpoint != endpoint)
+    move(*slot, endpoint, now);
+  if (!slot) {
+    AnnounceReply refusal;
+    refusal.failure_reason = "this swarm is full";
+    return refusal;
+  }
+  const bool joins_graph = !graph_.contains(*slot);
+  update(*slot, request, is_new, now);
+  touch(*slot, now);
+
+  AnnounceReply answer = reply(request, now);
+  const Standing standing = *member(*slot).standing;
+  if (request.role == AnnounceRole::stock) {
+    answer.peers = stock_peers(*slot, request, random);
+  } else if (graph_.contains(*slot) && request.role == AnnounceRole::host &&
+             count(Standing::host_waiting) > 0) {
+    const bool wants_data = standing == Standing::host_waiting;
+    for (const Slot other : graph_.plan(*slot, {joins_graph, wants_data}, random))
+      answer.fleet->dial.push_back(member(other).endpoint);
+  }
+  if (shared_names_.count(member(*slot).name) != 0)
+    answer.warning = "several hosts call themselves " + member(*slot).name;
+  return answer;
+}
+
+std::optional<Slot> Swarm::admit(const AnnounceRequest& request, const Endpoint& endpoint,
+                                 Instant now) {
+  Member newcomer;
+  newcomer.id = request.peer_id;
+  newcomer.role = request.role;
+  newcomer.endpoint = endpoint;
+  if (request.role != AnnounceRole::stock)
+    newcomer.name = request.host_name.substr(0, max_name_bytes);
+
+  if (const auto note = replaced_by_name_.find(request.peer_id); note != replaced_by_name_.end()) {
+    // Its name was given to another, and yet it lives: the name is no identity.
+    if (shared_names_.size() >= max_name_notes) shared_names_.clear();
+    by_name_.erase(note->second);
+    shared_names_.insert(note->second);
+    replaced_by_name_.erase(note);
+  }
+
+  const bool name_is_identity = request.role == AnnounceRole::host && !newcomer.name.empty() &&
+                                shared_names_.count(newcomer.name) == 0;
+  std::vector<Slot> former;
+  if (const auto same = by_endpoint_.find(endpoint); same != by_endpoint_.end())
+    former.push_back(same->second);
+  if (name_is_identity) {
+    const auto same = by_name_.find(newcomer.name);
+    if (same != by_name_.end() && (former.empty() || former.front() != same->second)) {
+      former.push_back(same->second);
+      if (replaced_by_name_.size() >= max_name_notes) replaced_by_name_.clear();
+      if (is_present(*member(same->second).standing))
+        replaced_by_name_.emplace(member(same->second).id, newcomer.name);
+    }
+  }
+  if (former.empty() && by_id_.size() >= max_members_per_swarm) return std::nullopt;
+  for (const Slot other : former) {
+    newcomer.was_waiting |= member(other).was_waiting;
+    newcomer.is_stock_host |= member(other).is_stock_host;
+    supersede(other, request.role, now);
+  }
+
+  Slot slot(static_cast<std::uint32_t>(members_.size()));
+  if (free_slots_.empty()) {
+    members_.emplace_back();
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  newcomer.generation = member(slot).generation;
+  by_id_[newcomer.id] = slot;
+  by_endpoint_[endpoint] = slot;
+  if (name_is_identity) by_name_[newcomer.name] = slot;
+  member(slot) = std::move(newcomer);
+  return slot;
+}
+
+/// Somebody else is where `former` was, or is who it was.
+void Swarm::supersede(Slot former, AnnounceRole by, Instant now) {
+  const auto standing = member(former).standing;
+  const bool has_all = standing == Standing::host_complete || standing == Standing::gone_complete;
+  // A host that has all of it and then seeds it is still a host that has it.
+  if (by == AnnounceRole::seeder && has_all)
+    leave(former, now);
+  else
+    forget(former, now);
+}
+
+void Swarm::move(Slot slot, const Endpoint& endpoint, Instant now) {
+  if (const auto other = by_endpoint_.find(endpoint); other != by_endpoint_.end())
+    supersede(other->second, member(slot).role, now);
+  const auto before = by_endpoint_.find(member(slot).endpoint);
+  if (before != by_endpoint_.end() && before->second == slot) by_endpoint_.erase(before);
+  by_endpoint_[endpoint] = slot;
+  member(slot).endpoint = endpoint;
+}
+
+void Swarm::update(Slot slot, const AnnounceRequest& request, bool is_new, Instant now) {
+  Member& m = member(slot);
+  m.left = request.left;
+  m.links = request.links;
+  m.last_seen = now;
+
+  Standing standing = Standing::seeder;
+  NodeKind kind = NodeKind::seeder;
+  if (request.role == AnnounceRole::host) {
+    standing = request.left == 0 ? Standing::host_complete : Standing::host_waiting;
+    if (request.failed) standing = Standing::host_failed;
+    kind = NodeKind::host;
+  } else if (request.role == AnnounceRole::stock) {
+    standing = request.left == 0 ? Standing::stock_complete : Standing::stock_waiting;
+    kind = request.left == 0 ? NodeKind::stock_seed : NodeKind::stock_leecher;
+  }
+  if (standing == Standing::host_waiting || standing == Standing::stock_waiting) {
+    m.was_waiting = true;
+  } else if (standing == Standing::host_complete || standing == Standing::stock_complete) {
+    const bool has_just_completed =
+        m.was_waiting || (is_new && request.event == AnnounceEvent::completed);
+    if (has_just_completed) {
+      ++downloads_;
+      m.was_waiting = false;
+      if (request.role == AnnounceRole::stock) m.is_stock_host = true;
+    }
+  }
+  set_standing(slot, standing, now);
+
+  if (standing == Standing::host_failed) {
+    graph_.remove(slot);
+    return;
+  }
+  if (!graph_.contains(slot)) {
+    const bool is_fresh = request.event == AnnounceEvent::started;
+    graph_.add(slot, kind, is_fresh ? 0 : request.links);
+  }
+  graph_.set_kind(slot, kind);
+  graph_.report(slot, request.links);
+  if (standing == Standing::host_complete) graph_.release_sources(slot);
+}
+
+/// Present no longer; kept only if it counts among the complete or the failed.
+void Swarm::leave(Slot slot, Instant now) {
+  const Member& m = member(slot);
+  switch (*m.standing) {
+    case Standing::host_complete:
+    case Standing::gone_complete:
+      set_standing(slot, Standing::gone_complete, now);
+      break;
+    case Standing::host_failed:
+    case Standing::gone_failed:
+      set_standing(slot, Standing::gone_failed, now);
+      break;
+    case Standing::stock_complete:
+      if (!m.is_stock_host) return forget(slot, now);
+      set_standing(slot, Standing::gone_complete, now);
+      break;
+    case Standing::seeder:
+    case Standing::host_waiting:
+    case Standing::stock_waiting:
+      return forget(slot, now);
+  }
+  graph_.remove(slot);
+}
+
+void Swarm::forget(Slot slot, Instant now) {
+  set_standing(slot, std::nullopt, now);
+  graph_.remove(slot);
+  const Member& m = member(slot);
+  by_id_.erase(m.id);
+  if (const auto it = by_endpoint_.find(m.endpoint); it != by_endpoint_.end() && it->second == slot)
+    by_endpoint_.erase(it);
+  if (const auto it = by_name_.find(m.name); it != by_name_.end() && it->second == slot)
+    by_name_.erase(it);
+  Member vacant;
+  vacant.generation = m.generation + 1;
+  member(slot) = std::move(vacant);
+  free_slots_.push_back(slot);
+}
+
+void Swarm::set_standing(Slot slot, std::optional<Standing> standing, Instant now) {
+  Member& m = member(slot);
+  const std::uint32_t leechers_before = leechers();
+  if (m.standing) {
+    by_standing_[static_cast<std::size_t>(*m.standing)].erase(slot);
+    if (m.standing == Standing::stock_complete && m.counted_as_host) --stock_hosts_;
+  }
+  m.standing = standing;
+  m.counted_as_host = standing == Standing::stock_complete && m.is_stock_host;
+  if (m.counted_as_host) ++stock_hosts_;
+  if (standing) by_standing_[static_cast<std::size_t>(*standing)].insert(slot);
+  if (standing != Standing::stock_waiting) std::erase(stock_at_seeder_, slot);
+  if (leechers_before > 0 && leechers() == 0) quiet_since_ = now;
+}
+
+void Swarm::touch(Slot slot, Instant now) {
+  Member& m = member(slot);
+  Duration silence = 3 * seconds(interval_s(m.role)) + seconds(10);
+  if (m.role == AnnounceRole::stock) silence = std::max(silence, stock_silence);
+  m.deadline = now + silence;
+  if (m.is_queued && m.queued_at <= m.deadline) return;
+  deadlines_.push({m.deadline, slot, m.generation});
+  m.queued_at = m.deadline;
+  m.is_queued = true;
+}
+
+void Swarm::expire(Instant now) {
+  while (!deadlines_.empty() && deadlines_.top().at <= now) {
+    const Deadline due = deadlines_.top();
+    deadlines_.pop();
+    Member& m = member(due.slot);
+    if (m.generation != due.generation || !m.is_queued || m.queued_at != due.at) continue;
+    m.is_queued = false;
+    if (!is_present(*m.standing)) continue;
+    if (m.deadline > now) {
+      deadlines_.push({m.deadline, due.slot, m.generation});
+      m.queued_at = m.deadline;
+      m.is_queued = true;
+    } else {
+      leave(due.slot, now);
+    }
+  }
+}
+
+std::uint32_t Swarm::complete_hosts() const {
+  return count(Standing::host_complete) + count(Standing::gone_complete) + stock_hosts_;
+}
+std::uint32_t Swarm::failed_hosts() const {
+  return count(Standing::host_failed) + count(Standing::gone_failed);
+}
+std::uint32_t Swarm::hosts() const {
+  return count(Standing::host_waiting) + complete_hosts() + failed_hosts();
+}
+std::uint32_t Swarm::leechers() const {
+  return count(Standing::host_waiting) + count(Standing::stock_waiting);
+}
+bool Swarm::is_deserted() const {
+  return by_id_.size() ==
+         those(Standing::gone_complete).size() + those(Standing::gone_failed).size();
+}
+
+bool Swarm::is_complete(Instant now) const {
+  if (options_.expect > 0)
+    return complete_hosts() + failed_hosts() >= options_.expect &&
+           count(Standing::host_waiting) == 0;
+  return leechers() == 0 && complete_hosts() > 0 && now - quiet_since_ >= quiet_before_complete;
+}
+
+std::uint32_t Swarm::interval_s(AnnounceRole role) const {
+  if (role == AnnounceRole::stock) return leechers() > 0 ? stock_interval_s : idle_stock_interval_s;
+  const std::uint32_t present =
+      count(Standing::host_waiting) + count(Standing::host_complete) + count(Standing::host_failed);
+  return std::max<std::uint32_t>(1, present / hosts_per_interval_second);
+}
+
+AnnounceReply Swarm::reply(const AnnounceRequest& request, Instant now) const {
+  AnnounceReply answer;
+  answer.interval_s = interval_s(request.role);
+  answer.complete =
+      count(Standing::seeder) + count(Standing::host_complete) + count(Standing::stock_complete);
+  answer.incomplete = leechers();
+  if (request.role == AnnounceRole::stock) {
+    answer.min_interval_s = answer.interval_s / 2;
+  } else {
+    answer.min_interval_s = 1;
+    answer.fleet = FleetState{.dial = {},
+                              .expected = options_.expect,
+                              .hosts = hosts(),
+                              .complete_hosts = complete_hosts(),
+                              .swarm_complete = is_complete(now)};
+  }
+  return answer;
+}
+
+/// While murder hosts wait, the seeder's link is theirs: two stock clients in all may have some.
+bool Swarm::may_meet_seeders(Slot slot) {
+  if (count(Standing::host_waiting) == 0) return true;
+  if (std::find(stock_at_seeder_.begin(), stock_at_seeder_.end(), slot) != stock_at_seeder_.end())
+    return true;
+  if (stock_at_seeder_.size() >= stock_places_at_seeder) return false;
+  stock_at_seeder_.push_back(slot);
+  return true;
+}
+
+std::vector<AnnouncedPeer> Swarm::stock_peers(Slot slot, const AnnounceRequest& request,
+                                              Random& random) {
+  std::vector<AnnouncedPeer> peers;
+  const std::size_t want = std::min(request.numwant.value_or(default_numwant), max_numwant);
+  const auto tell = [&](Slot other) {
+    AnnouncedPeer peer{member(other).endpoint, std::nullopt};
+    if (!request.compact) peer.peer_id = member(other).id;
+    peers.push_back(peer);
+  };
+
+  std::vector<const SlotSet*> groups{&those(Standing::host_waiting),
+                                     &those(Standing::stock_waiting)};
+  if (request.left > 0) {
+    groups.push_back(&those(Standing::host_complete));
+    groups.push_back(&those(Standing::stock_complete));
+    const std::vector<Slot>& seeders = those(Standing::seeder).items();
+    if (want > 0 && !seeders.empty() && may_meet_seeders(slot))
+      for (const std::size_t i :
+           draw_different(std::min(want, seeders_told), seeders.size(), random))
+        tell(seeders[i]);
+  }
+  std::size_t total = 0;
+  for (const SlotSet* group : groups) total += group->size();
+  // One more than wanted: the asker may be among them.
+  for (std::size_t number : draw_different(want - peers.size() + 1, total, random)) {
+    auto group = groups.begin();
+    while (number >= (*group)->size()) number -= (*group++)->size();
+    const Slot other = (*group)->items()[number];
+    if (other != slot && peers.size() < want) tell(other);
+  }
+  return peers;
+}
+
+ScrapeEntry Swarm::scrape(const InfoHash& info_hash) const {
+  return {.info_hash = info_hash,
+          .complete = count(Standing::seeder) + count(Standing::host_complete) +
+                      count(Standing::stock_complete),
+          .downloaded = downloads_,
+          .incomplete = leechers()};
+}
+
+SwarmView Swarm::view(const InfoHash& info_hash, Instant now) const {
+  SwarmView view;
+  view.info_hash = info_hash;
+  view.seeders = count(Standing::seeder);
+  view.hosts = hosts();
+  view.complete_hosts = complete_hosts();
+  view.failed_hosts = failed_hosts();
+  view.stock_peers = count(Standing::stock_waiting) + count(Standing::stock_complete);
+  view.swarm_complete = is_complete(now);
+
+  std::vector<Slot> slots;
+  for (const Standing standing : {Standing::host_waiting, Standing::host_failed,
+                                  Standing::gone_failed, Standing::host_complete})
+    slots.insert(slots.end(), those(standing).items().begin(), those(standing).items().end());
+  const auto end =
+      slots.begin() + static_cast<std::ptrdiff_t>(std::min(slots.size(), slowest_in_view));
+  std::partial_sort(slots.begin(), end, slots.end(), [this](Slot a, Slot b) {
+    const Member& first = member(a);
+    const Member& second = member(b);
+    return first.left != second.left ? first.left > second.left : first.name < second.name;
+  });
+  for (auto slot = slots.begin(); slot != end; ++slot) {
+    const Member& m = member(*slot);
+    view.slowest.push_back(
+        {.name = m.name,
+         .endpoint = m.endpoint,
+         .left = m.left,
+         .links = m.links,
+         .complete = m.standing == Standing::host_complete,
+         .failed = m.standing == Standing::host_failed || m.standing == Standing::gone_failed,
+         .silent_for = now - m.last_seen});
+  }
+  return view;
+}
+
+}  // namespace murder::tracker

@@ -1,0 +1,99 @@
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "bittorrent/announce.hpp"
+#include "bittorrent/support.hpp"
+
+namespace murder {
+namespace {
+
+using murder::testing::any_bytes;
+using murder::testing::damaged;
+using murder::testing::fails_with;
+
+struct Good {
+  std::string url;
+  std::string host;
+  std::uint16_t port;
+  std::string target;
+};
+
+TEST(TrackerUrl, parts_are_told_apart) {
+  const std::vector<Good> cases{
+      {"http://origin", "origin", 8998, "/announce"},
+      {"http://origin/", "origin", 8998, "/announce"},
+      {"http://origin:80", "origin", 80, "/announce"},
+      {"HTTP://Origin.example:6969/a/announce?pass=k", "Origin.example", 6969,
+       "/a/announce?pass=k"},
+      {"http://origin?pass=k", "origin", 8998, "/announce?pass=k"},
+      {"http://198.18.0.1:65535/announce", "198.18.0.1", 65535, "/announce"},
+      {"http://[2001:db8::1]:8998/announce", "2001:db8::1", 8998, "/announce"},
+      {"http://[::1]", "::1", 8998, "/announce"},
+      {"http://my_host-1/x:y@z", "my_host-1", 8998, "/x:y@z"},
+  };
+  for (const auto& [url, host, port, target] : cases) {
+    const TrackerUrl parsed = parse_tracker_url(url);
+    EXPECT_EQ(parsed.scheme, "http") << url;
+    EXPECT_EQ(parsed.host, host) << url;
+    EXPECT_EQ(parsed.port, port) << url;
+    EXPECT_EQ(parsed.target, target) << url;
+    EXPECT_EQ(parse_tracker_url(parsed.to_string()).to_string(), parsed.to_string()) << url;
+  }
+  EXPECT_EQ(parse_tracker_url("http://[::1]").to_string(), "http://[::1]:8998/announce");
+}
+
+TEST(TrackerUrl, what_is_not_an_http_url_is_refused_with_a_reason) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"", "does not begin with http://"},
+      {"origin:8998", "does not begin with http://"},
+      {"https://origin/announce", "murder speaks http to trackers, not https"},
+      {"udp://origin:80", "not udp"},
+      {"http://", "names no host"},
+      {"http://:8998", "names no host"},
+      {"http:///announce", "names no host"},
+      {"http://user@origin", "before '@'"},
+      {"http://or!gin", "not a host name"},
+      {"http://origin:", "its port is not 1 to 65535"},
+      {"http://origin:0", "its port is not"},
+      {"http://origin:65536", "its port is not"},
+      {"http://origin:80x/", "its port is not"},
+      {"http://origin:-1", "its port is not"},
+      {"http://[::1", "'[' without ']'"},
+      {"http://[origin]", "not an IPv6 address"},
+      {"http://[127.0.0.1]", "not an IPv6 address"},
+      {"http://[::1]x", "something other than a port or a path"},
+      {"http://origin/#top", "'#'"},
+      {"http://origin/a b", "a space"},
+      {"http://origin/\r\nHost: evil", "control character"},
+      {std::string("http://origin/\0", 15), "control character"},
+      {"http://örigin/", "beyond ASCII"},
+      {"http://origin/" + std::string(3000, 'x'), "longer than 2048 bytes"},
+  };
+  for (const auto& [url, reason] : cases)
+    EXPECT_TRUE(fails_with(ErrorKind::usage, reason, [&] { parse_tracker_url(url); })) << url;
+}
+
+TEST(TrackerUrl, a_password_is_not_repeated_in_the_error) {
+  try {
+    parse_tracker_url("http://user:secret@origin/announce");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string_view(error.what()).find("secret"), std::string_view::npos);
+  }
+}
+
+RC_GTEST_PROP(TrackerUrlProperty, any_bytes_are_refused_or_fit_for_a_request_line, ()) {
+  const std::string url = *rc::gen::oneOf(any_bytes(), damaged("http://[2001:db8::1]:8998/x?y=z"),
+                                          damaged("http://origin:8998/announce"));
+  try {
+    const TrackerUrl parsed = parse_tracker_url(url);
+    RC_ASSERT(parsed.target.starts_with('/') && parsed.port != 0 && !parsed.host.empty());
+    for (const char c : parsed.host + parsed.target) RC_ASSERT(c > ' ' && c <= '~');
+    RC_ASSERT(parse_tracker_url(parsed.to_string()).to_string() == parsed.to_string());
+  } catch (const Error& error) {
+    RC_ASSERT(error.kind() == ErrorKind::usage);
+  }
+}
+
+}  // namespace
+}  // namespace murder

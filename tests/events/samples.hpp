@@ -1,0 +1,35 @@
+// One event of each kind, every field set.
+#pragma once
+
+#include <vector>
+
+#include "events/event.hpp"
+
+namespace murder::events {
+
+inline std::vector<Event> one_of_each() {
+  const Endpoint endpoint = *Endpoint::parse("198.51.100.9:8999");
+  Summary summary;
+  summary.fields = {{"last_ratio", 1.05}};
+  return {
+      Started{"peer", "v1", InfoHash{}, 10, 1, "pack"},
+      Listening{"peer", endpoint},
+      TrackerState{"http://198.51.100.4:8998/announce", false, "no answer within 10 s"},
+      Progress{"v1", 1, 2, 3, 4, 5, 6.5, 7},
+      Complete{"v1", 1.5, 2, 3, 4},
+      Staged{"v1", "/srv/app/releases/v1", 1.5, 2, 3},
+      Activated{"v2", "v1"},
+      RolledBack{"v1", "v2"},
+      Packed{"v1", "v1.tar.zst", "v1.torrent", 1, 2, 3, 4.5, 5.5},
+      PeerBanned{endpoint, "piece 17 does not match its digest"},
+      SwarmComplete{8, 1.5},
+      Fleet{8, 1, 2, 3, {{"web-1", 12.5}}},
+      Release{"v1", true, false, 1'760'000'000},
+      Drifted{"v1", "bin/app", "mode", "mode 0644, not 0755"},
+      Warning{"worth knowing"},
+      ErrorEvent{ErrorKind::failed, "it broke"},
+      summary,
+  };
+}
+
+}  // namespace murder::events

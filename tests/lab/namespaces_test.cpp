@@ -1,0 +1,259 @@
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sstream>
+#include <sys/socket.h>
+
+#include "base/error.hpp"
+#include "lab/netns.hpp"
+#include "lab/support.hpp"
+
+namespace murder {
+namespace {
+
+using namespace lab_test;
+using lab::Lab;
+using lab::LabOptions;
+
+const lab::Link hundred_mbit{Rate{100e6 / 8}, Rate{100e6 / 8}};
+
+LabOptions hosts(std::size_t count) { return {.hosts = count, .link = hundred_mbit}; }
+
+sockaddr_in address_of(const Lab& lab, std::size_t host) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  EXPECT_EQ(::inet_pton(AF_INET, lab.address(host).to_string().c_str(), &address.sin_addr), 1);
+  return address;
+}
+
+UniqueFd socket_on(Lab& lab, std::size_t host, int type) {
+  UniqueFd fd;
+  lab.on_host(host, [&] { fd.reset(::socket(AF_INET, type | SOCK_CLOEXEC, 0)); });
+  EXPECT_TRUE(static_cast<bool>(fd));
+  return fd;
+}
+
+TEST(Namespaces, host_sees_its_own_address_alone) {
+  SKIP_WITHOUT_NAMESPACES();
+  const auto lab = Lab::with_namespaces(hosts(3));
+  EXPECT_EQ(lab->host_count(), 3u);
+  EXPECT_TRUE(lab->has_shaped_links());
+  std::istringstream lines(output_of(*lab, 1, {"ip", "-o", "addr", "show"}));
+  std::vector<std::string> seen;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string number, device, family, address;
+    words >> number >> device >> family >> address;
+    seen.push_back(fmt::format("{} {}", device, address));
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"lo 127.0.0.1/8", "lo ::1/128",
+                                            "eth0 " + lab->address(1).to_string() + "/32"}));
+}
+
+TEST(Namespaces, thread_is_home_again_after_work_on_a_host) {
+  SKIP_WITHOUT_NAMESPACES();
+  const auto own_network = [] {
+    return std::filesystem::read_symlink("/proc/thread-self/ns/net").native();
+  };
+  const auto lab = Lab::with_namespaces(hosts(2));
+  const std::string home = own_network();
+  std::string first;
+  std::string second;
+  lab->on_host(0, [&] { first = own_network(); });
+  EXPECT_THROW(lab->on_host(1,
+                            [&] {
+                              second = own_network();
+                              throw Error(ErrorKind::failed, "from inside");
+                            }),
+               Error);
+  EXPECT_EQ(own_network(), home);
+  EXPECT_NE(first, home);
+  EXPECT_NE(second, home);
+  EXPECT_NE(first, second);
+}
+
+// As many pairs as overflow the kernel's neighbour table when hosts have to learn each other.
+TEST(Namespaces, every_host_can_talk_to_every_other_at_once) {
+  SKIP_WITHOUT_NAMESPACES();
+  constexpr std::size_t count = 40;
+  const auto lab = Lab::with_namespaces({.hosts = count});
+  std::vector<UniqueFd> sockets;
+  std::vector<sockaddr_in> names;
+  for (std::size_t host = 0; host < count; ++host) {
+    sockets.push_back(socket_on(*lab, host, SOCK_DGRAM));
+    sockaddr_in name = address_of(*lab, host);
+    socklen_t length = sizeof name;
+    ASSERT_EQ(::bind(sockets[host].get(), reinterpret_cast<sockaddr*>(&name), length), 0);
+    ASSERT_EQ(::getsockname(sockets[host].get(), reinterpret_cast<sockaddr*>(&name), &length), 0);
+    names.push_back(name);
+  }
+  for (std::size_t from = 0; from < count; ++from)
+    for (std::size_t to = 0; to < count; ++to)
+      if (from != to) {
+        ASSERT_EQ(::sendto(sockets[from].get(), "!", 1, 0,
+                           reinterpret_cast<const sockaddr*>(&names[to]), sizeof names[to]),
+                  1)
+            << from << " to " << to << ": " << system_reason(errno);
+      }
+  for (std::size_t to = 0; to < count; ++to)
+    for (std::size_t i = 0; i + 1 < count; ++i) {
+      pollfd ready{sockets[to].get(), POLLIN, 0};
+      ASSERT_EQ(::poll(&ready, 1, 20'000), 1) << "only " << i << " others reached host " << to;
+      char byte = 0;
+      ASSERT_EQ(::recv(sockets[to].get(), &byte, 1, 0), 1);
+    }
+}
+
+TEST(Namespaces, congestion_control_is_what_was_asked_for) {
+  SKIP_WITHOUT_NAMESPACES();
+  std::istringstream allowed(read_file("/proc/sys/net/ipv4/tcp_allowed_congestion_control"));
+  for (std::string name; allowed >> name;) {
+    const auto lab = Lab::with_namespaces({.hosts = 1, .congestion_control = name});
+    const UniqueFd socket = socket_on(*lab, 0, SOCK_STREAM);
+    char used[16] = {};
+    socklen_t length = sizeof used;
+    ASSERT_EQ(::getsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, used, &length), 0);
+    EXPECT_EQ(std::string(used), name);
+  }
+}
+
+TEST(Namespaces, nothing_is_left_after_destruction) {
+  SKIP_WITHOUT_NAMESPACES();
+  auto lab = Lab::with_namespaces(hosts(3));
+  EXPECT_EQ(namespaces_of(::getpid()).size(), 4u) << "three hosts and the bridge";
+  lab.reset();
+  EXPECT_TRUE(namespaces_of(::getpid()).empty());
+}
+
+TEST(Namespaces, nothing_is_left_after_an_exception) {
+  SKIP_WITHOUT_NAMESPACES();
+  pid_t pid = -1;
+  try {
+    const auto lab = Lab::with_namespaces(hosts(2));
+    const lab::Process process = lab->spawn(0, {"sleep", "1000"}, -1, -1);
+    pid = process.pid();
+    throw Error(ErrorKind::interrupted, "interrupted");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::interrupted);
+  }
+  EXPECT_TRUE(is_dead(pid));
+  EXPECT_TRUE(namespaces_of(::getpid()).empty());
+}
+
+TEST(Namespaces, nothing_is_left_when_a_step_is_refused_and_the_step_is_named) {
+  SKIP_WITHOUT_NAMESPACES();
+  try {
+    Lab::with_namespaces({.hosts = 2, .congestion_control = "no-such"});
+    FAIL() << "there is no such congestion control";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what())
+                  .find("cannot make a lab of 2 hosts: cannot write 'no-such' "
+                        "to /proc/sys/net/ipv4/tcp_congestion_control: "),
+              0u)
+        << error.what();
+  }
+  EXPECT_TRUE(namespaces_of(::getpid()).empty());
+
+  // More than tc can write down: the refusal is tc's own.
+  const Rate absurd{1e300};
+  try {
+    Lab::with_namespaces({.hosts = 2, .link = lab::Link{absurd, absurd}});
+    FAIL() << "there is no such link";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("'tc qdisc replace dev p0 root tbf "),
+              std::string::npos)
+        << error.what();
+  }
+  EXPECT_TRUE(namespaces_of(::getpid()).empty());
+}
+
+TEST(Namespaces, what_a_process_left_running_behind_is_killed_with_the_lab) {
+  SKIP_WITHOUT_NAMESPACES();
+  auto lab = Lab::with_namespaces(hosts(1));
+  const pid_t left_behind =
+      std::stoi(output_of(*lab, 0, {"sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!"}));
+  EXPECT_FALSE(is_dead(left_behind));
+  lab.reset();
+  EXPECT_TRUE(comes_true([&] { return is_dead(left_behind); }));
+  EXPECT_TRUE(namespaces_of(::getpid()).empty());
+}
+
+TEST(Namespaces, what_a_killed_process_left_is_removed_by_the_next_lab_and_nothing_else) {
+  SKIP_WITHOUT_NAMESPACES();
+  const auto bystander = Lab::on_loopback({.hosts = 1});
+  Pipe pipe;
+  lab::Process victim =
+      bystander->spawn(0, {"/proc/self/exe", "--victim", "namespaces"}, pipe.write_end.get(), -1);
+  pipe.write_end.reset();
+  const pid_t child = std::stoi(read_line(pipe.read_end.get()));
+
+  Lab::with_namespaces(hosts(1)).reset();
+  EXPECT_EQ(namespaces_of(victim.pid()).size(), 2u) << "its maker lives";
+  EXPECT_FALSE(is_dead(child));
+
+  victim.signal(SIGKILL);
+  EXPECT_EQ(victim.wait(), 128 + SIGKILL);
+  EXPECT_TRUE(comes_true([&] { return is_dead(child); }));
+  EXPECT_EQ(namespaces_of(victim.pid()).size(), 2u) << "nobody was left to remove them";
+
+  Lab::with_namespaces(hosts(1)).reset();
+  EXPECT_TRUE(namespaces_of(victim.pid()).empty());
+}
+
+TEST(Namespaces, two_labs_of_one_process_do_not_meet) {
+  SKIP_WITHOUT_NAMESPACES();
+  const auto first = Lab::with_namespaces(hosts(2));
+  const auto second = Lab::with_namespaces(hosts(2));
+  EXPECT_EQ(first->address(0), second->address(0));
+  const ScratchFolder scratch;
+  const std::uint64_t before = second->bytes_sent(0);
+  lab::plain_copy(*first, 0, 1, scratch.file_of(1_MiB));
+  EXPECT_GE(first->bytes_sent(0), 1_MiB);
+  EXPECT_EQ(second->bytes_sent(0), before);
+}
+
+TEST(LabOptions, out_of_range_is_a_usage_error) {
+  const auto kind_of = [](const auto& make) {
+    try {
+      make();
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return ErrorKind::partial;
+  };
+  const auto unshaped = [](std::size_t count) { return LabOptions{.hosts = count}; };
+  EXPECT_EQ(kind_of([&] { Lab::with_namespaces(unshaped(0)); }), ErrorKind::usage);
+  EXPECT_EQ(kind_of([&] { Lab::with_namespaces(unshaped(1024)); }), ErrorKind::usage);
+  EXPECT_EQ(kind_of([&] { Lab::on_loopback(unshaped(0)); }), ErrorKind::usage);
+  EXPECT_EQ(kind_of([&] { Lab::on_loopback(unshaped(4001)); }), ErrorKind::usage);
+  LabOptions standing_still = hosts(1);
+  standing_still.link->up = Rate{0};
+  EXPECT_EQ(kind_of([&] { Lab::with_namespaces(standing_still); }), ErrorKind::usage);
+}
+
+TEST(LoopbackLab, addresses_are_its_own_and_links_are_not_shaped) {
+  const auto lab = Lab::on_loopback({.hosts = 4000, .link = hundred_mbit});
+  EXPECT_EQ(lab->address(0).to_string(), "127.0.1.1");
+  EXPECT_EQ(lab->address(255).to_string(), "127.0.2.0");
+  EXPECT_EQ(lab->address(3999).to_string(), "127.0.16.160");
+  EXPECT_THROW(lab->address(4000), Error);
+  EXPECT_FALSE(lab->has_shaped_links());
+  EXPECT_THROW(lab->set_link(0, hundred_mbit), Error);
+  EXPECT_EQ(lab->bytes_sent(0), 0u);
+}
+
+TEST(NamespaceNames, only_ours_have_a_maker) {
+  EXPECT_EQ(lab::maker_of(lab::fresh_namespace_name()), ::getpid());
+  EXPECT_NE(lab::fresh_namespace_name(), lab::fresh_namespace_name());
+  EXPECT_EQ(lab::maker_of("murder-17-3"), 17);
+  for (const char* other : {"", "murder", "murder-", "murder-17", "murder-17-", "murder--3",
+                            "murder-0-1", "murder--5-1", "murder-17-x", "murder-17-3-4",
+                            "production", "murder-99999999999999999999-1"})
+    EXPECT_EQ(lab::maker_of(other), std::nullopt) << other;
+}
+
+}  // namespace
+}  // namespace murder

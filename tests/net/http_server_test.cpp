@@ -1,0 +1,269 @@
+// The HTTP server answers what is well formed, refuses the rest, and waits for nobody for ever.
+#include <gtest/gtest.h>
+#include <stdexcept>
+
+#include "base/error.hpp"
+#include "loopback.hpp"
+#include "net/http.hpp"
+
+namespace murder::net::test {
+namespace {
+
+class ServingHttp : public ::testing::Test {
+ protected:
+  ServingHttp() {
+    handler = [](const HttpRequest& request) {
+      return HttpResponse{200, "text/plain", request.method + " " + request.target};
+    };
+  }
+  void serve() {
+    server = std::make_unique<HttpServer>(
+        io, loopback(),
+        [this](const HttpRequest& request) {
+          requests.push_back(request);
+          return handler(request);
+        },
+        limits);
+  }
+  RawSocket connect() { return RawSocket::connect_to(server->local_endpoint()); }
+  /// Sends the bytes on a connection of their own and returns all that comes until the server
+  /// closes.
+  std::string exchange(std::string_view bytes) {
+    RawSocket client = connect();
+    (void)client.write(io, bytes);
+    EXPECT_TRUE(client.read_until_end(io));
+    return client.received();
+  }
+  static bool ends_with_body(const std::string& received, std::string_view body) {
+    return received.ends_with("\r\n\r\n" + std::string(body));
+  }
+
+  boost::asio::io_context io;
+  HttpServerLimits limits;
+  HttpServer::Handler handler;
+  std::vector<HttpRequest> requests;
+  std::unique_ptr<HttpServer> server;
+};
+
+const std::string closing_get = "GET /x?a=1&b=%20 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+TEST_F(ServingHttp, a_request_reaches_the_handler_as_it_was_sent) {
+  serve();
+  const std::string answer = exchange(closing_get);
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+  EXPECT_NE(answer.find("Content-Type: text/plain\r\n"), std::string::npos);
+  EXPECT_TRUE(ends_with_body(answer, "GET /x?a=1&b=%20"));
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].path(), "/x");
+  EXPECT_EQ(requests[0].query(), "a=1&b=%20");
+  EXPECT_EQ(requests[0].remote.address, loopback().address);
+}
+
+TEST(HttpRequestTest, a_target_without_a_query_has_an_empty_one) {
+  const HttpRequest plain{"GET", "/announce", {}};
+  EXPECT_EQ(plain.path(), "/announce");
+  EXPECT_EQ(plain.query(), "");
+  const HttpRequest empty{"GET", "/announce?", {}};
+  EXPECT_EQ(empty.path(), "/announce");
+  EXPECT_EQ(empty.query(), "");
+}
+
+TEST_F(ServingHttp, a_connection_is_kept_for_the_next_request) {
+  serve();
+  RawSocket client = connect();
+  for (const std::string name : {"/one", "/two", "/three"}) {
+    ASSERT_TRUE(client.write(io, "GET " + name + " HTTP/1.1\r\nHost: h\r\n\r\n"));
+    EXPECT_TRUE(client.read_until(
+        io, [&](const std::string& s) { return ends_with_body(s, "GET " + name); }));
+  }
+  EXPECT_EQ(server->connection_count(), 1u);
+}
+
+TEST_F(ServingHttp, pipelined_requests_are_answered_in_order) {
+  serve();
+  std::string bytes;
+  for (int i = 0; i < 50; ++i)
+    bytes += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::string answer = exchange(bytes + closing_get);
+  std::size_t at = 0;
+  for (int i = 0; i < 50; ++i) {
+    at = answer.find("\r\n\r\nGET /" + std::to_string(i), at);
+    ASSERT_NE(at, std::string::npos) << i;
+  }
+  EXPECT_EQ(requests.size(), 51u);
+}
+
+TEST_F(ServingHttp, http_1_0_is_closed_after_the_answer) {
+  serve();
+  EXPECT_TRUE(ends_with_body(exchange("GET / HTTP/1.0\r\n\r\n"), "GET /"));
+}
+
+TEST_F(ServingHttp, head_is_get_without_the_body) {
+  serve();
+  const std::string answer =
+      exchange("HEAD /page HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(ends_with_body(answer, ""));
+  EXPECT_NE(answer.find("Content-Length: 9\r\n"), std::string::npos) << answer;
+  EXPECT_EQ(requests.at(0).method, "GET");
+}
+
+TEST_F(ServingHttp, head_does_not_disturb_the_next_answer) {
+  serve();
+  const std::string answer = exchange("HEAD /page HTTP/1.1\r\nHost: h\r\n\r\n" + closing_get);
+  EXPECT_TRUE(ends_with_body(answer, "GET /x?a=1&b=%20"));
+}
+
+TEST_F(ServingHttp, a_small_body_is_skipped) {
+  serve();
+  const std::string answer = exchange(
+      "POST /announce HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello" + closing_get);
+  EXPECT_NE(answer.find("\r\n\r\nPOST /announce"), std::string::npos);
+  EXPECT_TRUE(ends_with_body(answer, "GET /x?a=1&b=%20"));
+}
+
+TEST_F(ServingHttp, a_large_body_is_refused) {
+  serve();
+  const std::string answer = exchange(
+      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x'));
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 ")) << answer;
+  EXPECT_TRUE(requests.empty());
+}
+
+TEST_F(ServingHttp, an_endless_header_is_refused) {
+  serve();
+  const std::string answer =
+      exchange("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(200'000, 'x') + "\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 431 ")) << answer;
+  EXPECT_TRUE(requests.empty());
+}
+
+TEST_F(ServingHttp, an_endless_request_line_is_refused) {
+  serve();
+  const std::string answer = exchange("GET /" + std::string(200'000, 'x'));
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 431 ")) << answer;
+}
+
+TEST_F(ServingHttp, a_header_within_the_limit_passes) {
+  serve();
+  const std::string answer =
+      exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX: " + std::string(15'000, 'x') +
+               "\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ")) << answer;
+}
+
+TEST_F(ServingHttp, noise_is_refused) {
+  serve();
+  for (const std::string bytes : {"\x13"
+                                  "BitTorrent protocol\r\n\r\n",
+                                  "\r\n\r\nfoo\r\n\r\n", "GET / HTTP/7.3\r\n\r\n", "GET\r\n\r\n"}) {
+    const std::string answer = exchange(bytes);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << answer;
+  }
+  EXPECT_TRUE(requests.empty());
+}
+
+TEST_F(ServingHttp, a_client_that_leaves_early_is_forgotten) {
+  serve();
+  RawSocket client = connect();
+  ASSERT_TRUE(client.write(io, "GET / HT"));
+  ASSERT_TRUE(run_until(io, [&] { return server->connection_count() == 1; }));
+  client.close();
+  EXPECT_TRUE(run_until(io, [&] { return server->connection_count() == 0; }));
+}
+
+TEST_F(ServingHttp, a_slow_loris_is_closed_however_it_drips) {
+  limits.patience = std::chrono::milliseconds(100);
+  serve();
+  RawSocket client = connect();
+  ASSERT_TRUE(client.write(io, "GET / HTTP/1.1\r\nX: "));
+  // A byte each time the loop has been round: never idle, never done.
+  EXPECT_TRUE(run_until(io, [&] {
+    ::send(client.fd(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    client.read();
+    return client.ended();
+  }));
+  EXPECT_TRUE(requests.empty());
+  EXPECT_EQ(client.received(), "");
+}
+
+TEST_F(ServingHttp, a_client_that_reads_nothing_is_closed) {
+  limits.patience = std::chrono::milliseconds(100);
+  handler = [](const HttpRequest&) {
+    return HttpResponse{200, "text/plain", std::string(64u << 20, 'x')};
+  };
+  serve();
+  RawSocket client = connect();
+  ASSERT_TRUE(client.write(io, closing_get));
+  ASSERT_TRUE(run_until(io, [&] { return requests.size() == 1; }));
+  EXPECT_TRUE(run_until(io, [&] { return server->connection_count() == 0; }));
+}
+
+TEST_F(ServingHttp, a_handler_that_throws_answers_500_and_the_connection_lives) {
+  serve();
+  handler = [](const HttpRequest& request) -> HttpResponse {
+    if (request.path() == "/bad") throw std::runtime_error("secret detail");
+    return {200, "text/plain", "good"};
+  };
+  const std::string answer = exchange("GET /bad HTTP/1.1\r\nHost: h\r\n\r\n" + closing_get);
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 500 "));
+  EXPECT_EQ(answer.find("secret"), std::string::npos);
+  EXPECT_TRUE(ends_with_body(answer, "good"));
+}
+
+TEST_F(ServingHttp, connections_beyond_the_limit_are_closed_and_others_live) {
+  limits.max_connections = 2;
+  serve();
+  RawSocket first = connect();
+  RawSocket second = connect();
+  ASSERT_TRUE(run_until(io, [&] { return server->connection_count() == 2; }));
+  EXPECT_EQ(exchange(closing_get), "");
+  ASSERT_TRUE(first.write(io, closing_get));
+  EXPECT_TRUE(first.read_until_end(io));
+  EXPECT_TRUE(first.received().starts_with("HTTP/1.1 200 "));
+  EXPECT_TRUE(run_until(io, [&] { return server->connection_count() == 1; }));
+  EXPECT_TRUE(exchange(closing_get).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(ServingHttp, stop_closes_every_connection_and_the_port) {
+  serve();
+  RawSocket idle = connect();
+  RawSocket busy = connect();
+  ASSERT_TRUE(busy.write(io, "GET / HT"));
+  ASSERT_TRUE(run_until(io, [&] { return server->connection_count() == 2; }));
+  const Endpoint endpoint = server->local_endpoint();
+  server->stop();
+  EXPECT_TRUE(idle.read_until_end(io));
+  EXPECT_TRUE(busy.read_until_end(io));
+  run_ready(io);
+  EXPECT_EQ(server->connection_count(), 0u);
+  RawSocket late = RawSocket::connect_to(endpoint);
+  EXPECT_FALSE(late.write(io, "x"));
+}
+
+TEST_F(ServingHttp, a_handler_may_destroy_the_server) {
+  serve();
+  handler = [this](const HttpRequest&) {
+    server.reset();
+    return HttpResponse{};
+  };
+  RawSocket client = connect();
+  ASSERT_TRUE(client.write(io, closing_get));
+  EXPECT_TRUE(client.read_until_end(io));
+  EXPECT_EQ(client.received(), "");
+  EXPECT_EQ(server, nullptr);
+}
+
+TEST_F(ServingHttp, a_taken_port_is_an_error_that_names_it) {
+  serve();
+  try {
+    const HttpServer second(io, server->local_endpoint(), handler);
+    FAIL() << "two on one port";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::failed);
+    EXPECT_EQ(error.what(), "cannot listen on " + server->local_endpoint().to_string() +
+                                ": Address already in use");
+  }
+}
+
+}  // namespace
+}  // namespace murder::net::test
