@@ -8,12 +8,14 @@ namespace murder::swarm {
 namespace {
 
 constexpr std::uint64_t max_window_bytes = 8u << 20;
+constexpr std::uint64_t max_verifying_bytes = 32u << 20;
 constexpr std::uint64_t max_unasked_bytes = 1u << 20;
 constexpr std::size_t max_queued_uploads = 2048;
 constexpr std::size_t max_cancelled = 1024;
 constexpr Duration keep_alive_after = std::chrono::seconds(60);
 constexpr Duration silent_link = std::chrono::seconds(150);
 constexpr Duration stock_turn = std::chrono::seconds(10);
+constexpr Duration probe_after = std::chrono::seconds(2);
 constexpr Duration housekeeping = std::chrono::milliseconds(250);
 constexpr std::size_t stock_slots_alone = 8;
 
@@ -341,7 +343,7 @@ struct Engine::Visitor {
 void Engine::on_message(LinkId id, const wire::Message& message, Instant now) {
   Link* link = find(id);
   if (link == nullptr) return;
-  link->last_heard = now;
+  link->last_heard = link->ask_again_at = now;
   std::visit(Visitor{*this, *link, now}, message);
 }
 
@@ -380,7 +382,9 @@ bool Engine::request_from(Link& link, PieceIndex piece, Instant now) {
 }
 
 void Engine::request_more(Link& link, Instant now) {
-  if (complete() || link.they_choke) return;
+  if (complete() || link.they_choke || (link.snubbed && now < link.ask_again_at)) return;
+  // A disk that is slower than the network must not fill the memory.
+  if (verifying_bytes_ > max_verifying_bytes) return;
   const std::uint64_t window = window_bytes(link);
   // What this link has begun, before anything new.
   while (link.outstanding_bytes < window) {
@@ -406,6 +410,7 @@ void Engine::request_everywhere(Instant now) {
 }
 
 bool Engine::take_back_for(Link& link, Instant now) {
+  if (link.snubbed) return false;
   // Only when there is nothing new to ask of this link: what has waited longest elsewhere and has
   // not begun to come.
   const bool little_left = picker_.untouched() == 0;
@@ -557,6 +562,7 @@ void Engine::on_block_end(LinkId id, const wire::Block& block, Instant now) {
   if (state->complete()) {
     smooth(piece_seconds_, to_seconds(now - state->owned_since), 0.1);
     picker_.begin_verifying(*state);
+    verifying_bytes_ += config_.geometry.piece_size(block.piece);
     driver_.verify(block.piece);
   }
   request_more(*link, now);
@@ -565,6 +571,8 @@ void Engine::on_block_end(LinkId id, const wire::Block& block, Instant now) {
 void Engine::on_piece_verified(PieceIndex piece, bool matches, Instant now) {
   PieceInHand* state = picker_.in_hand(piece);
   if (state == nullptr) return;
+  const bool waited = verifying_bytes_ > max_verifying_bytes;
+  verifying_bytes_ -= config_.geometry.piece_size(piece);
   if (!matches) {
     const std::vector<LinkId> contributors = state->contributors;
     wasted_ += config_.geometry.piece_size(piece);
@@ -580,7 +588,10 @@ void Engine::on_piece_verified(PieceIndex piece, bool matches, Instant now) {
   picker_.mark_have(piece);
   bytes_have_ += config_.geometry.piece_size(piece);
   for (auto& [id, link] : links_) tell_have(link, piece, now);
-  if (!complete()) return;
+  if (!complete()) {
+    if (waited) request_everywhere(now);
+    return;
+  }
   announcer_.complete(now);
   std::vector<LinkId> done;
   for (auto& [id, link] : links_) {
@@ -728,6 +739,7 @@ void Engine::check_stalls(Instant now) {
       }
       if (silent >= config_.stall && !link.snubbed) {
         link.snubbed = true;
+        link.ask_again_at = now + probe_after;
         release_requests(link, now, true);
         released = true;
       }

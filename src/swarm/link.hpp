@@ -53,7 +53,8 @@ struct Link {
   Duration round_trip{};                  ///< the smallest that the network below has seen
   Instant last_data{};
   Instant last_block_end{};
-  bool snubbed = false;  ///< stalled; asked for one block at a time until it moves
+  bool snubbed = false;    ///< stalled; asked for one block at a time until it moves
+  Instant ask_again_at{};  ///< a stalled link is tried again from then on, or when it says anything
   std::uint64_t downloaded = 0;
   std::uint64_t unasked_bytes = 0;
 

@@ -1,0 +1,374 @@
+// One engine against a scripted world: what it says to stock clients and to murder peers, and how
+// it meets faults.
+#include "swarm/engine.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <gtest/gtest.h>
+
+namespace murder::swarm {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t piece_bytes = 32 * 1024;
+
+PeerId id_of(const char* prefix, int n) {
+  std::string id = prefix;
+  id += std::to_string(n);
+  id.resize(20, 'x');
+  return *PeerId::from_bytes(id);
+}
+
+struct Recorder : Driver {
+  std::vector<std::pair<LinkId, wire::Message>> sent;
+  std::vector<PieceIndex> to_verify;
+  std::vector<std::pair<LinkId, std::string>> closed;
+  std::vector<Endpoint> dialled;
+  std::vector<AnnounceEvent> announced;
+  std::vector<std::pair<LinkId, PieceIndex>> detached;
+  std::vector<std::string> bans;
+  std::vector<LinkId> woken;
+
+  void send(LinkId link, const wire::Message& message) override {
+    sent.emplace_back(link, message);
+  }
+  void wake_upload(LinkId link) override { woken.push_back(link); }
+  void dial(const Endpoint& endpoint) override { dialled.push_back(endpoint); }
+  void announce(const std::string&, AnnounceEvent event) override { announced.push_back(event); }
+  void close(LinkId link, const std::string& reason) override { closed.emplace_back(link, reason); }
+  void verify(PieceIndex piece) override { to_verify.push_back(piece); }
+  void detach(LinkId link, PieceIndex piece) override { detached.emplace_back(link, piece); }
+  Duration round_trip(LinkId) const override { return 1ms; }
+  void banned(const Endpoint&, const std::string& reason) override { bans.push_back(reason); }
+
+  template <class Message>
+  std::vector<Message> take(LinkId link) {
+    std::vector<Message> messages;
+    std::erase_if(sent, [&](const auto& s) {
+      if (s.first != link || !std::holds_alternative<Message>(s.second)) return false;
+      messages.push_back(std::get<Message>(s.second));
+      return true;
+    });
+    return messages;
+  }
+};
+
+class EngineTest : public testing::Test {
+ protected:
+  Recorder out_;
+  std::optional<Engine> engine_;
+  Instant now_{std::chrono::hours(1)};
+  std::uint32_t pieces_ = 0;
+
+  void make(std::uint32_t pieces, bool seeder) {
+    pieces_ = pieces;
+    EngineConfig config;
+    config.geometry = {std::uint64_t{pieces} * piece_bytes, piece_bytes};
+    config.self = id_of("-MU0100-", 0);
+    config.seeder = seeder;
+    config.trackers = {"t"};
+    Bitfield have(pieces);
+    if (seeder) have.set_all();
+    engine_.emplace(config, have, Random(1), out_);
+    engine_->start(now_);
+  }
+  LinkId connect(std::uint32_t n, const char* prefix = "-MU0100-", bool fast = true) {
+    LinkInfo info;
+    info.remote = {IpAddress::v4({10, 0, 0, static_cast<std::uint8_t>(n)}), 8999};
+    info.peer_id = id_of(prefix, static_cast<int>(n));
+    info.fast = fast;
+    info.extensions = fast;
+    info.outgoing = true;
+    engine_->on_connected(LinkId(n), info, now_);
+    return LinkId(n);
+  }
+  void say(LinkId link, const wire::Message& message) { engine_->on_message(link, message, now_); }
+  /// The peer answers a request with its data.
+  void deliver(LinkId link, const wire::Block& block) {
+    engine_->on_block_begin(link, block, now_);
+    engine_->on_block_progress(link, block.length, now_);
+    engine_->on_block_end(link, block, now_);
+  }
+  void verify_all(bool matches = true) {
+    for (const PieceIndex piece : std::exchange(out_.to_verify, {}))
+      engine_->on_piece_verified(piece, matches, now_);
+  }
+  void pass(Duration time) {
+    const Instant end = now_ + time;
+    while (now_ < end) {
+      now_ = std::min(end, std::max(engine_->next_tick(now_), now_ + 1ms));
+      engine_->tick(now_);
+    }
+  }
+};
+
+TEST_F(EngineTest, stock_clients_see_a_whole_bitfield_and_murder_peers_a_window) {
+  make(40, true);
+  const LinkId murder = connect(1);
+  const LinkId stock = connect(2, "-lt2080-");
+  EXPECT_EQ(out_.take<wire::HaveNone>(murder).size(), 1u);
+  EXPECT_EQ(out_.take<wire::Have>(murder).size(), 3u);
+  EXPECT_EQ(out_.take<wire::HaveAll>(stock).size(), 1u);
+  const LinkId old = connect(3, "-XX0001-", false);
+  EXPECT_EQ(out_.take<wire::Bitfield>(old).at(0).bits, std::string(5, '\xff'));
+}
+
+TEST_F(EngineTest, the_seeder_withholds_what_it_has_not_shown) {
+  make(40, true);
+  const LinkId link = connect(1);
+  const auto shown = out_.take<wire::Have>(link);
+  say(link, wire::Request{{PieceIndex(39), 0, piece_bytes}});
+  EXPECT_EQ(out_.take<wire::Reject>(link).size(), 1u);
+  say(link, wire::Request{{shown[0].piece, 0, piece_bytes}});
+  const auto block = engine_->next_block(link);
+  ASSERT_TRUE(block);
+  engine_->on_block_sent(link, *block, now_);
+  EXPECT_EQ(out_.take<wire::Have>(link).size(), 1u)
+      << "the next one is shown as soon as one is sent";
+}
+
+TEST_F(EngineTest, a_piece_is_asked_for_when_it_is_announced_and_told_when_it_is_verified) {
+  make(4, false);
+  const LinkId a = connect(1);
+  const LinkId b = connect(2);
+  out_.sent.clear();
+  say(a, wire::Have{PieceIndex(2)});
+  const auto requests = out_.take<wire::Request>(a);
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].block, (wire::Block{PieceIndex(2), 0, piece_bytes}));
+  deliver(a, requests[0].block);
+  EXPECT_TRUE(out_.take<wire::Have>(b).empty());
+  verify_all();
+  EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u);
+  EXPECT_TRUE(out_.take<wire::Have>(a).empty()) << "they have it";
+}
+
+TEST_F(EngineTest, stock_clients_are_asked_for_16_KiB_after_their_unchoke) {
+  make(4, false);
+  const LinkId stock = connect(1, "-TR3000-");
+  say(stock, wire::HaveAll{});
+  EXPECT_EQ(out_.take<wire::Interested>(stock).size(), 1u);
+  EXPECT_TRUE(out_.take<wire::Request>(stock).empty());
+  say(stock, wire::Unchoke{});
+  for (const auto& request : out_.take<wire::Request>(stock))
+    EXPECT_EQ(request.block.length, unit_bytes);
+}
+
+TEST_F(EngineTest, a_choke_without_bep_6_gives_the_requests_back) {
+  make(4, false);
+  const LinkId stock = connect(1, "-XX0001-", false);
+  const LinkId other = connect(2);
+  say(stock, wire::Bitfield{std::string("\x80", 1)});
+  say(stock, wire::Unchoke{});
+  ASSERT_FALSE(out_.take<wire::Request>(stock).empty());
+  say(other, wire::Have{PieceIndex(0)});
+  EXPECT_TRUE(out_.take<wire::Request>(other).empty());
+  say(stock, wire::Choke{});
+  EXPECT_FALSE(out_.take<wire::Request>(other).empty());
+}
+
+TEST_F(EngineTest, a_silent_link_has_its_pieces_asked_for_elsewhere_after_3_seconds) {
+  make(4, false);
+  const LinkId silent = connect(1);
+  const LinkId other = connect(2);
+  say(silent, wire::Have{PieceIndex(0)});
+  const auto request = out_.take<wire::Request>(silent).at(0);
+  engine_->on_block_begin(silent, request.block, now_);
+  engine_->on_block_progress(silent, 100, now_);
+  say(other, wire::Have{PieceIndex(0)});
+  pass(2500ms);
+  EXPECT_TRUE(out_.take<wire::Request>(other).empty()) << "half a block has come: too early";
+  pass(1000ms);
+  EXPECT_EQ(out_.take<wire::Request>(other).size(), 1u);
+  EXPECT_EQ(out_.detached.size(), 1u) << "late bytes must not touch the piece";
+}
+
+TEST_F(EngineTest, a_slow_link_that_moves_is_left_alone) {
+  make(4, false);
+  const LinkId slow = connect(1);
+  say(slow, wire::Have{PieceIndex(0)});
+  const auto request = out_.take<wire::Request>(slow).at(0);
+  engine_->on_block_begin(slow, request.block, now_);
+  for (int i = 0; i < 40; ++i) {
+    pass(1s);
+    engine_->on_block_progress(slow, 10, now_);
+  }
+  EXPECT_TRUE(out_.closed.empty());
+  EXPECT_TRUE(out_.take<wire::Cancel>(slow).empty());
+}
+
+TEST_F(EngineTest, a_dead_link_is_closed_after_30_seconds) {
+  make(4, false);
+  const LinkId dead = connect(1);
+  say(dead, wire::HaveAll{});
+  pass(40s);
+  ASSERT_EQ(out_.closed.size(), 1u);
+  EXPECT_EQ(out_.closed[0].first, dead);
+}
+
+TEST_F(EngineTest, the_lone_sender_of_wrong_data_is_banned) {
+  make(4, false);
+  const LinkId liar = connect(1);
+  const LinkId honest = connect(2);
+  say(liar, wire::Have{PieceIndex(0)});
+  deliver(liar, out_.take<wire::Request>(liar).at(0).block);
+  verify_all(false);
+  EXPECT_EQ(out_.bans.size(), 1u);
+  ASSERT_EQ(out_.closed.size(), 1u);
+  EXPECT_EQ(out_.closed[0].first, liar);
+  say(honest, wire::Have{PieceIndex(0)});
+  deliver(honest, out_.take<wire::Request>(honest).at(0).block);
+  verify_all();
+  EXPECT_TRUE(engine_->have().test(PieceIndex(0)));
+  connect(1);
+  EXPECT_EQ(out_.closed.back().second, "banned");
+}
+
+TEST_F(EngineTest, pieces_that_nobody_asked_for_are_thrown_away_and_end_the_link) {
+  make(400, false);
+  const LinkId link = connect(1);
+  int blocks = 0;
+  while (out_.closed.empty() && blocks < 1000) {
+    EXPECT_FALSE(engine_->on_block_begin(link, {PieceIndex(7), 0, piece_bytes}, now_));
+    engine_->on_block_end(link, {PieceIndex(7), 0, piece_bytes}, now_);
+    ++blocks;
+  }
+  EXPECT_EQ(out_.bans.size(), 1u);
+  EXPECT_LE(blocks, 40);
+  EXPECT_TRUE(out_.to_verify.empty());
+}
+
+TEST_F(EngineTest, nonsense_ends_the_link) {
+  make(10, true);
+  say(connect(1), wire::Have{PieceIndex(10)});
+  say(connect(2), wire::Bitfield{std::string(1, '\xff')});
+  say(connect(3), wire::Request{{PieceIndex(0), piece_bytes - 1, 2}});
+  say(connect(4), wire::Request{{PieceIndex(10), 0, 16384}});
+  say(connect(5), wire::Request{{PieceIndex(0), 0, 0}});
+  EXPECT_EQ(out_.closed.size(), 5u);
+  EXPECT_EQ(engine_->link_count(), 0u);
+}
+
+TEST_F(EngineTest, itself_is_not_dialled_again) {
+  make(4, false);
+  LinkInfo info;
+  info.remote = {IpAddress::v4({10, 0, 0, 1}), 8999};
+  info.peer_id = id_of("-MU0100-", 0);
+  info.outgoing = true;
+  engine_->on_connected(LinkId(1), info, now_);
+  EXPECT_EQ(out_.closed.size(), 1u);
+  AnnounceReply reply;
+  reply.interval_s = 1;
+  reply.peers.push_back({info.remote, {}});
+  engine_->on_tracker_reply(reply, now_);
+  EXPECT_TRUE(out_.dialled.empty());
+}
+
+TEST_F(EngineTest, of_two_connections_with_one_peer_one_stays) {
+  make(4, false);
+  connect(1);
+  LinkInfo info;
+  info.remote = {IpAddress::v4({10, 0, 0, 1}), 40001};
+  info.peer_id = id_of("-MU0100-", 1);
+  info.outgoing = false;
+  engine_->on_connected(LinkId(2), info, now_);
+  EXPECT_EQ(engine_->link_count(), 1u);
+  EXPECT_EQ(out_.closed.size(), 1u);
+}
+
+TEST_F(EngineTest, stock_clients_share_one_slot_while_murder_peers_wait) {
+  make(40, true);
+  const LinkId murder = connect(1);
+  for (std::uint32_t n = 2; n <= 5; ++n) say(connect(n, "-lt2080-"), wire::Interested{});
+  const auto unchoked = [&] {
+    return std::count_if(engine_->links().begin(), engine_->links().end(),
+                         [](const auto& l) { return !l.second.murder && !l.second.we_choke; });
+  };
+  EXPECT_EQ(unchoked(), 1);
+  say(murder, wire::HaveAll{});
+  pass(11s);
+  EXPECT_EQ(unchoked(), 4);
+}
+
+TEST_F(EngineTest, a_stock_client_does_not_starve) {
+  make(40, true);
+  connect(1);
+  std::vector<LinkId> stock;
+  for (std::uint32_t n = 2; n <= 4; ++n) {
+    stock.push_back(connect(n, "-lt2080-"));
+    say(stock.back(), wire::Interested{});
+  }
+  std::vector<int> turns(stock.size());
+  for (int round = 0; round < 9; ++round) {
+    for (std::size_t i = 0; i < stock.size(); ++i) {
+      if (engine_->links().at(stock[i]).we_choke) continue;
+      ++turns[i];
+      engine_->on_block_sent(stock[i], {PieceIndex(0), 0, unit_bytes}, now_);
+    }
+    pass(10s + 300ms);
+    for (const LinkId link : stock) say(link, wire::KeepAlive{});
+    say(LinkId(1), wire::KeepAlive{});
+  }
+  for (const int count : turns) EXPECT_GE(count, 2);
+}
+
+TEST_F(EngineTest, what_waits_longest_elsewhere_is_taken_back_when_little_is_left) {
+  make(2, false);
+  const LinkId slow = connect(1);
+  const LinkId quick = connect(2);
+  say(slow, wire::HaveAll{});
+  const auto asked = out_.take<wire::Request>(slow);
+  ASSERT_EQ(asked.size(), 2u);
+  say(quick, wire::HaveAll{});
+  pass(500ms);
+  const auto cancelled = out_.take<wire::Cancel>(slow);
+  const auto again = out_.take<wire::Request>(quick);
+  ASSERT_FALSE(again.empty());
+  EXPECT_EQ(cancelled.size(), again.size());
+  deliver(quick, again[0].block);
+  verify_all();
+  // It comes from the first one too, too late: thrown away.
+  EXPECT_FALSE(engine_->on_block_begin(slow, again[0].block, now_));
+}
+
+TEST_F(EngineTest, a_slow_disk_holds_back_the_requests) {
+  make(4000, false);
+  const LinkId link = connect(1);
+  say(link, wire::HaveAll{});
+  std::uint32_t delivered = 0;
+  for (auto asked = out_.take<wire::Request>(link); !asked.empty();
+       asked = out_.take<wire::Request>(link))
+    for (const auto& request : asked) {
+      deliver(link, request.block);
+      ++delivered;
+    }
+  EXPECT_LT(std::uint64_t{delivered} * piece_bytes, 33u << 20);
+  verify_all();
+  EXPECT_FALSE(out_.take<wire::Request>(link).empty());
+}
+
+TEST_F(EngineTest, completion_is_announced_at_once) {
+  make(1, false);
+  AnnounceReply reply;
+  reply.interval_s = 60;
+  engine_->on_tracker_reply(reply, now_);
+  const LinkId link = connect(1);
+  say(link, wire::HaveAll{});
+  deliver(link, out_.take<wire::Request>(link).at(0).block);
+  verify_all();
+  EXPECT_TRUE(engine_->complete());
+  EXPECT_EQ(out_.announced, (std::vector{AnnounceEvent::started, AnnounceEvent::completed}));
+}
+
+TEST_F(EngineTest, pieces_at_nobody_are_counted) {
+  make(4, false);
+  const LinkId link = connect(1);
+  say(link, wire::Have{PieceIndex(1)});
+  EXPECT_EQ(engine_->pieces_out_of_reach(), 3u);
+  engine_->on_closed(link, now_);
+  EXPECT_EQ(engine_->pieces_out_of_reach(), 4u);
+}
+
+}  // namespace
+}  // namespace murder::swarm
