@@ -168,6 +168,7 @@ class Engine {
   std::uint64_t downloaded_ = 0;
   std::uint64_t uploaded_ = 0;
   std::uint64_t wasted_ = 0;
+  std::uint64_t verifying_bytes_ = 0;  ///< received and not yet hashed and written
   double piece_seconds_ =
       0;  ///< how long a piece takes from being asked for to having come, smoothed
   std::optional<Instant> take_back_due_;
