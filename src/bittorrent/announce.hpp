@@ -44,7 +44,9 @@ struct AnnounceRequest {
 
 /// "info_hash=%…&peer_id=…&port=…", without a leading "?".
 std::string to_query(const AnnounceRequest& request);
-/// Throws Error{usage} with a text fit for a "failure reason".
+/// Strict where a guess would harm: info_hash, peer_id, port and left must be there, no key that
+/// means something may come twice. Unknown keys and events are skipped. Throws Error{usage} with a
+/// text fit for a "failure reason".
 AnnounceRequest parse_announce_query(std::string_view query);
 
 struct AnnouncedPeer {
@@ -78,8 +80,9 @@ struct AnnounceReply {
 /// Bencoded. `compact`: `peers` and `peers6` as byte strings (BEP 23, BEP 7), else a list of
 /// dictionaries.
 std::string encode_announce_reply(const AnnounceReply& reply, bool compact);
-/// Either form, in any order of keys. Throws Error{failed} saying what came instead ("HTML, not
-/// bencode"); `source` names the tracker.
+/// Either form, in any order of keys. Peers that cannot be dialled (a name, port 0) are left out;
+/// counts below 0 are 0. Throws Error{failed} saying what came instead ("HTML, not bencode");
+/// `source` names the tracker.
 AnnounceReply parse_announce_reply(std::string_view body, std::string_view source);
 
 struct ScrapeEntry {
@@ -89,7 +92,8 @@ struct ScrapeEntry {
   std::uint32_t incomplete = 0;
   friend bool operator==(const ScrapeEntry&, const ScrapeEntry&) = default;
 };
-/// BEP 48: "info_hash=…&info_hash=…"; none at all means every torrent. Throws Error{usage}.
+/// BEP 48: "info_hash=…&info_hash=…", each once; none at all means every torrent. Throws
+/// Error{usage}.
 std::vector<InfoHash> parse_scrape_query(std::string_view query);
 std::string encode_scrape_reply(const std::vector<ScrapeEntry>& entries);
 std::vector<ScrapeEntry> parse_scrape_reply(std::string_view body, std::string_view source);
@@ -102,7 +106,8 @@ struct TrackerUrl {
   std::string target;  ///< path and query, "/announce"
   std::string to_string() const;
 };
-/// Throws Error{usage}. Without a path "/announce" is meant; without a port 8998.
+/// Throws Error{usage}, never repeating a password. Without a path "/announce" is meant; without a
+/// port 8998. What is accepted is fit for the first line of an HTTP request.
 TrackerUrl parse_tracker_url(std::string_view url);
 
 }  // namespace murder

@@ -329,6 +329,7 @@ std::string encode_metainfo(const Metainfo& metainfo) {
     if (tracker_count == 0) file.string("announce", tier.front());
     tracker_count += tier.size();
     std::vector<std::string> urls;
+    urls.reserve(tier.size());
     for (const std::string& url : tier) urls.push_back(bencode::encode_string(url));
     tiers.push_back(bencode::encode_list(urls));
   }

@@ -66,12 +66,14 @@ bool is_valid_tag(std::string_view tag);
 /// fit, a name that is not one path component, a bad tag, an empty payload).
 Metainfo make_metainfo(Metainfo fields);
 
-/// The .torrent file: announce, announce-list, created by, info. Deterministic.
+/// The .torrent file: announce, announce-list, created by, info. Deterministic; the info dictionary
+/// goes in as it was read, with the keys of other programs.
 std::string encode_metainfo(const Metainfo& metainfo);
 
 /// Reads a .torrent file. `source` names it in errors. Throws Error{integrity} for anything
 /// truncated, not bencode, inconsistent or unsafe (a name that climbs), Error{failed} for what is
-/// valid but not carried (several files in one torrent, v2 only).
+/// valid but not carried (several files in one torrent, v2 only, a piece length that is no power of
+/// two within 1 KiB..64 MiB, a format of a newer murder).
 Metainfo parse_metainfo(std::string_view file, std::string_view source);
 /// The same from a bare info dictionary, as peers send it (BEP 9).
 Metainfo parse_info(std::string_view info_bytes, std::string_view source);

@@ -126,10 +126,12 @@ struct Decoded {
   std::size_t consumed = 0;  ///< bytes taken; for Piece 13, the data follows
   std::string reason;        ///< when malformed: what was wrong, for the log
 };
-/// Takes the first message of `bytes`.
+/// Takes the first message of `bytes`. A length that does not fit its id or the limits is malformed
+/// as soon as the id has come. Whether pieces and ranges exist is the receiver's to check.
 Decoded decode(std::string_view bytes, const Limits& limits);
 
-/// BEP 10: what a peer says of itself. murder's own keys are under "murder", skipped by others.
+/// BEP 10: what a peer says of itself. murder's own keys are under "murder", skipped by others (see
+/// docs/wire.md).
 struct ExtensionHandshake {
   std::uint8_t ut_metadata = 0;  ///< the id under which they take it; 0: not offered (BEP 9)
   std::uint8_t ut_pex = 0;       ///< BEP 11
@@ -142,7 +144,7 @@ struct ExtensionHandshake {
   friend bool operator==(const ExtensionHandshake&, const ExtensionHandshake&) = default;
 };
 std::string encode_extension_handshake(const ExtensionHandshake& handshake);
-/// nullopt when it is not a bencoded dictionary. Keys of a wrong type are ignored.
+/// nullopt when it is not a bencoded dictionary. Keys of a wrong type or out of range are ignored.
 std::optional<ExtensionHandshake> decode_extension_handshake(std::string_view payload);
 
 }  // namespace murder::wire

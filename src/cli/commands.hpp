@@ -1,5 +1,5 @@
 // What each command adds to the command line. The flags stand beside the code that reads them;
-// --help is made from them.
+// --help, configuration files and the environment's names are made from them.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "base/log.hpp"
-#include "events/event.hpp"
+#include "cli/reporter.hpp"
 
 namespace murder::cli {
 
@@ -17,7 +17,7 @@ struct Context {
   bool quiet = false;
   int verbose = 0;
   Log log = Log::silent();
-  std::unique_ptr<events::EventSink> events;
+  std::unique_ptr<Reporter> reporter;
 };
 
 /// Set by the command that was named; run after parsing.

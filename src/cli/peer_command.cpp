@@ -78,12 +78,13 @@ void run(const PeerArguments& arguments, Context& context) {
   if (arguments.detach) {
     parent = detach();
     options.on_staged = [&] {
+      context.reporter->settle();
       const char staged = 1;
       if (::write(parent.get(), &staged, 1) == 1) parent.reset();
       let_go_of_terminal();
     };
   }
-  node::run_peer(options, *context.events, context.log);
+  node::run_peer(options, *context.reporter, context.log);
 }
 
 }  // namespace
@@ -93,25 +94,30 @@ void add_peer(CLI::App& app, Action& action) {
   CLI::App* command =
       app.add_subcommand("peer", "Fetch a release, passing it on; unpack, activate, linger");
   command->footer(
-      "Examples:\n"
       "  murder peer app-v7.torrent --to /srv/app --activate\n"
       "  murder peer http://origin:8080/app-v7.torrent --to /srv/app --detach\n"
       "  murder peer disk.torrent --to /var/images --file-only --linger none");
-  command->add_option("TORRENT", arguments->torrent, "FILE.torrent or http://…")->required();
-  command->add_option("--to", arguments->to, "DEST: releases/TAG and current are below it")
+  command->add_option("TORRENT", arguments->torrent, "FILE.torrent or http://HOST/FILE.torrent")
       ->required();
+  command->add_option("--to", arguments->to, "Where releases/TAG and current are, or are to be")
+      ->required()
+      ->type_name("DEST");
   command->add_flag("--file-only", arguments->file_only,
                     "Only fetch the pack or file, to DEST/NAME");
   command->add_flag("--activate", arguments->activate,
                     "Switch DEST/current to it when it is staged");
-  command->add_option("--linger", arguments->linger,
-                      "How long to go on serving: swarm (default: until everyone has it, at most 5 "
-                      "minutes), none, forever "
-                      "or a duration");
+  command
+      ->add_option("--linger", arguments->linger,
+                   "How long to go on serving: swarm (default: until everyone has it, at most 5 "
+                   "minutes), none, forever or a duration such as 30s")
+      ->type_name("TIME");
   command->add_flag("--detach", arguments->detach, "Return when it is staged; a child lingers");
-  command->add_option("--timeout", arguments->timeout,
-                      "Give up after so long without progress (default: never)");
-  command->add_option("--owner", arguments->owner, "USER[:GROUP] of what is unpacked");
+  command
+      ->add_option("--timeout", arguments->timeout,
+                   "Give up after so long without progress (default: never)")
+      ->type_name("TIME");
+  command->add_option("--owner", arguments->owner, "Whom the unpacked files are to belong to")
+      ->type_name("USER[:GROUP]");
   arguments->swarm.add_to(*command);
   command->callback([arguments, &action] {
     action = [arguments](Context& context) { run(*arguments, context); };

@@ -1,9 +1,12 @@
 // murder activate, rollback, releases, verify: on the host itself.
 #include <fmt/format.h>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/wording.hpp"
 #include "host/destination.hpp"
 
 namespace murder::cli {
@@ -39,8 +42,8 @@ Destination open_existing(const ReleaseArguments& arguments) {
 std::string live_tag(const Destination& destination) {
   const auto live = destination.current_tag();
   if (!live)
-    throw Error(ErrorKind::usage, fmt::format("no release is live at {}: name one with --tag",
-                                              destination.path().string()));
+    throw Error(ErrorKind::usage,
+                fmt::format("no release is live at {}: name one", destination.path().string()));
   return *live;
 }
 
@@ -48,7 +51,7 @@ void do_activate(const ReleaseArguments& arguments, Context& context) {
   const Destination destination = open_existing(arguments);
   const DestinationLock lock(destination);
   const auto previous = activate(destination, arguments.tag);
-  context.events->emit(events::Activated{arguments.tag, previous.value_or("")});
+  context.reporter->emit(events::Activated{arguments.tag, previous.value_or("")});
 }
 
 void do_rollback(const ReleaseArguments& arguments, Context& context) {
@@ -56,13 +59,17 @@ void do_rollback(const ReleaseArguments& arguments, Context& context) {
   const DestinationLock lock(destination);
   const std::string before = destination.current_tag().value_or("");
   const std::string now = rollback(destination, arguments.tag);
-  context.events->emit(events::RolledBack{now, before});
+  context.reporter->emit(events::RolledBack{now, before});
 }
 
 void do_list(const ReleaseArguments& arguments, Context& context) {
+  std::vector<events::Release> releases;
   for (const Destination::Release& release : open_existing(arguments).releases())
-    context.events->emit(
-        events::Release{release.tag, release.live, release.partial, release.staged_at});
+    releases.push_back({release.tag, release.live, release.partial, release.staged_at});
+  if (context.json)
+    for (const events::Release& release : releases) context.reporter->emit(release);
+  else
+    context.reporter->data(release_table(releases));
 }
 
 void do_verify(const ReleaseArguments& arguments, Context& context) {
@@ -70,11 +77,12 @@ void do_verify(const ReleaseArguments& arguments, Context& context) {
   const std::string tag = arguments.tag.empty() ? live_tag(destination) : arguments.tag;
   const auto drifts = verify_release(destination, tag);
   for (const Drift& drift : drifts)
-    context.events->emit(
+    context.reporter->emit(
         events::Drifted{tag, drift.path, std::string(kind_name(drift.kind)), drift.detail});
   if (!drifts.empty())
-    throw Error(ErrorKind::integrity,
-                fmt::format("{} differs from what was staged in {} places", tag, drifts.size()));
+    throw Error(ErrorKind::integrity, fmt::format("{} differs from what was staged in {}", tag,
+                                                  counted(drifts.size(), "place", "places")));
+  context.reporter->say(fmt::format("{} is as it was staged", tag));
 }
 
 using Work = void (*)(const ReleaseArguments&, Context&);
@@ -83,12 +91,15 @@ void add(CLI::App& app, Action& action, const char* name, const char* descriptio
          const char* tag_help, bool tag_required, const char* examples, Work work) {
   auto arguments = std::make_shared<ReleaseArguments>();
   CLI::App* command = app.add_subcommand(name, description);
-  command->footer(std::string("Examples:\n") + examples);
-  command->add_option("--to", arguments->to, "DEST")->required();
-  if (tag_help != nullptr) {
-    CLI::Option* tag = command->add_option("--tag,TAG", arguments->tag, tag_help);
-    if (tag_required) tag->required();
-  }
+  command->footer(examples);
+  if (tag_help != nullptr)
+    command->add_option("--tag,TAG", arguments->tag, tag_help)
+        ->required(tag_required)
+        ->type_name("TAG")
+        ->configurable(false);
+  command->add_option("--to", arguments->to, "Where releases/TAG and current are")
+      ->required()
+      ->type_name("DEST");
   command->callback([arguments, work, &action] {
     action = [arguments, work](Context& context) { work(*arguments, context); };
   });
@@ -100,12 +111,12 @@ void add_release_commands(CLI::App& app, Action& action) {
   add(app, action, "activate", "Switch DEST/current to a staged release", "The release", true,
       "  murder activate v7 --to /srv/app", do_activate);
   add(app, action, "rollback", "Switch DEST/current back",
-      "To this release; default: the one before", false,
+      "To this release (default: the one that was live before)", false,
       "  murder rollback --to /srv/app\n  murder rollback v5 --to /srv/app", do_rollback);
   add(app, action, "releases", "List what is staged, and what is live", nullptr, false,
       "  murder releases --to /srv/app", do_list);
   add(app, action, "verify", "Say which files of a release are not as they were staged",
-      "The release; default: the live one", false, "  murder verify --to /srv/app", do_verify);
+      "The release (default: the live one)", false, "  murder verify --to /srv/app", do_verify);
 }
 
 }  // namespace murder::cli

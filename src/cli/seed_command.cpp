@@ -20,13 +20,17 @@ void add_seed(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<SeedArguments>();
   CLI::App* command = app.add_subcommand("seed", "Serve a pack or file to the swarm");
   command->footer(
-      "Examples:\n  murder seed app-v7.torrent --from app-v7.tar.zst\n"
+      "  murder seed app-v7.torrent --from app-v7.tar.zst\n"
       "  murder seed disk.torrent --from disk.img --linger swarm");
   command->add_option("TORRENT", arguments->torrent, "FILE.torrent")->required();
   command->add_option("--from", arguments->from, "The pack or file that it was made from")
-      ->required();
-  command->add_option("--linger", arguments->linger,
-                      "forever (default), swarm (until everyone has it), or a duration");
+      ->required()
+      ->type_name("FILE");
+  command
+      ->add_option("--linger", arguments->linger,
+                   "How long to serve: forever (default), swarm (until everyone has it, at most 5 "
+                   "minutes) or a duration such as 30s")
+      ->type_name("TIME");
   arguments->swarm.add_to(*command);
   command->callback([arguments, &action] {
     action = [arguments](Context& context) {
@@ -38,7 +42,7 @@ void add_seed(CLI::App& app, Action& action) {
       options.listen = arguments->swarm.address();
       options.port = arguments->swarm.port;
       options.name = arguments->swarm.name;
-      node::run_seeder(options, *context.events, context.log);
+      node::run_seeder(options, *context.reporter, context.log);
     };
   });
 }

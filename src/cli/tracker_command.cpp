@@ -21,11 +21,17 @@ void add_tracker(CLI::App& app, Action& action) {
   CLI::App* command =
       app.add_subcommand("tracker", "Tell peers of each other, and when everyone has everything");
   command->footer(
-      "Examples:\n  murder tracker\n  murder tracker --listen 10.0.0.5:8998 --expect 16");
-  command->add_option("--listen", arguments->listen, "ADDRESS:PORT (default 0.0.0.0:8998)");
-  command->add_option("--expect", arguments->expect,
-                      "Hosts that must have everything before the swarm is complete");
-  command->add_flag("--exit-when-complete", arguments->exit_when_complete, "End when it is");
+      "  murder tracker\n"
+      "  murder tracker --listen 10.0.0.5:8998 --expect 16");
+  command->add_option("--listen", arguments->listen, "Where (default: 0.0.0.0:8998)")
+      ->type_name("ADDRESS:PORT");
+  command
+      ->add_option("--expect", arguments->expect,
+                   "The swarm is complete when so many hosts have everything or gave up (default: "
+                   "when nobody lacked anything for 30 s)")
+      ->type_name("HOSTS");
+  command->add_flag("--exit-when-complete", arguments->exit_when_complete,
+                    "End when the swarm is complete");
   command->callback([arguments, &action] {
     action = [arguments](Context& context) {
       node::TrackerOptions options;
@@ -36,7 +42,7 @@ void add_tracker(CLI::App& app, Action& action) {
       options.listen = *endpoint;
       options.expect = arguments->expect;
       options.exit_when_complete = arguments->exit_when_complete;
-      node::run_tracker(options, *context.events, context.log);
+      node::run_tracker(options, *context.reporter, context.log);
     };
   });
 }

@@ -134,7 +134,7 @@ std::string release_before(const Destination& destination, const std::string& li
 
 std::optional<std::string> activate(const Destination& destination, const std::string& tag) {
   require_release(destination, tag, "activate");
-  const std::optional<std::string> previous = destination.current_tag();
+  std::optional<std::string> previous = destination.current_tag();
   if (previous == tag) return previous;
   switch_current(destination, {now_seconds(), "activated", tag, previous.value_or("")});
   return previous;
@@ -148,7 +148,7 @@ std::string rollback(const Destination& destination, const std::string& tag) {
                 fmt::format("cannot roll back {}: no release is live there; name the release to "
                             "go to",
                             destination.path().native()));
-  const std::string target = tag.empty() ? release_before(destination, *live) : tag;
+  std::string target = tag.empty() ? release_before(destination, *live) : tag;
   if (live == target) return target;
   switch_current(destination, {now_seconds(), "rolled-back", target, live.value_or("")});
   return target;

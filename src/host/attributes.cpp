@@ -80,6 +80,10 @@ std::optional<gid_t> find_group(std::string_view text, const char* path) {
   return id ? id : parse_id(text);
 }
 
+/// As chown(2) takes them: all ones leaves it as it is.
+uid_t user_of(const Owner& owner) { return owner.user.value_or(static_cast<uid_t>(-1)); }
+gid_t group_of(const Owner& owner) { return owner.group.value_or(static_cast<gid_t>(-1)); }
+
 }  // namespace
 
 Owner parse_owner(std::string_view text, const AccountFiles& files) {
@@ -109,6 +113,13 @@ Owner parse_owner(std::string_view text, const AccountFiles& files) {
   return owner;
 }
 
+bool can_give_to(const Owner& owner, int fd) {
+  if (!owner) return true;
+  struct stat st {};
+  return ::fstat(fd, &st) == 0 && ::fchown(fd, user_of(owner), group_of(owner)) == 0 &&
+         ::fchown(fd, st.st_uid, st.st_gid) == 0;
+}
+
 Attributes::Attributes(const Manifest& manifest, Owner owner) : mtime_of_(manifest), owner_(owner) {
   if (manifest.entries.empty()) root_mtime_ = mtime_of_(Entry{});
   bool first = true;
@@ -119,10 +130,7 @@ Attributes::Attributes(const Manifest& manifest, Owner owner) : mtime_of_(manife
 }
 
 bool Attributes::apply(int fd, std::uint32_t mode, std::int64_t mtime) const {
-  constexpr auto unchanged = static_cast<uid_t>(-1);
-  if (owner_ &&
-      ::fchown(fd, owner_.user.value_or(unchanged), owner_.group.value_or(unchanged)) != 0)
-    return false;
+  if (owner_ && ::fchown(fd, user_of(owner_), group_of(owner_)) != 0) return false;
   const timespec times[2] = {{0, UTIME_OMIT}, {static_cast<time_t>(mtime), 0}};
   return ::fchmod(fd, mode & 0777) == 0 && ::futimens(fd, times) == 0;
 }
@@ -132,23 +140,13 @@ bool Attributes::apply(int fd, const Entry& entry) const {
 }
 
 bool Attributes::apply_to_symlink(int parent, const char* name, const Entry& entry) const {
-  constexpr auto unchanged = static_cast<uid_t>(-1);
-  if (owner_ && ::fchownat(parent, name, owner_.user.value_or(unchanged),
-                           owner_.group.value_or(unchanged), AT_SYMLINK_NOFOLLOW) != 0)
+  if (owner_ &&
+      ::fchownat(parent, name, user_of(owner_), group_of(owner_), AT_SYMLINK_NOFOLLOW) != 0)
     return false;
   const timespec times[2] = {{0, UTIME_OMIT}, {static_cast<time_t>(mtime_of_(entry)), 0}};
   return ::utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 bool Attributes::apply_to_root(int fd) const { return apply(fd, 0755, root_mtime_); }
-
-bool Attributes::try_owner(int fd) const {
-  if (!owner_) return true;
-  struct stat st {};
-  constexpr auto unchanged = static_cast<uid_t>(-1);
-  return ::fstat(fd, &st) == 0 &&
-         ::fchown(fd, owner_.user.value_or(unchanged), owner_.group.value_or(unchanged)) == 0 &&
-         ::fchown(fd, st.st_uid, st.st_gid) == 0;
-}
 
 }  // namespace murder

@@ -30,6 +30,10 @@ struct AccountFiles {
 /// static binary cannot load the name services of the host. Throws Error{usage}.
 Owner parse_owner(std::string_view text, const AccountFiles& files = {});
 
+/// Whether this process may give what it owns to `owner`: tried with an open file or folder, which
+/// is its former owner's afterwards. False with errno.
+bool can_give_to(const Owner& owner, int fd);
+
 /// Gives files of one release their owner, mode and mtime. Each call is false with errno.
 class Attributes {
  public:
@@ -40,8 +44,6 @@ class Attributes {
   bool apply_to_symlink(int parent, const char* name, const Entry& entry) const;
   /// The release's own folder, which has no entry: mode 0755, as old as its newest entry.
   bool apply_to_root(int fd) const;
-  /// The owner alone, and back to the caller: tells early whether it can be given.
-  bool try_owner(int fd) const;
 
  private:
   bool apply(int fd, std::uint32_t mode, std::int64_t mtime) const;

@@ -3,8 +3,10 @@
 //   DEST/releases/TAG/            a release, complete and verified: it exists or it does not
 //   DEST/releases/TAG.partial/    being staged
 //   DEST/current -> releases/TAG  switched by rename(2)
-//   DEST/.murder/                 lock, journal, packs/TAG.{tar.zst,torrent}[.partial],
-//   manifests/TAG
+//   DEST/.murder/                 lock, journal, manifests/TAG,
+//   packs/TAG.{tar.zst,torrent}[.partial]
+//
+// docs/host-layout.md says what each is for.
 //
 // All of it is reached through one directory descriptor, never again by path, so that DEST renamed
 // or a symlink put in the way changes nothing (openat2(2) RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS;
@@ -25,6 +27,8 @@ namespace murder {
 /// made, opened or written.
 class Destination {
  public:
+  /// `create` makes what is missing and may write; `existing` makes nothing and throws
+  /// Error{failed} where nothing was ever staged.
   enum class Mode { create, existing };
   static Destination open(const std::filesystem::path& dest, Mode mode);
 
@@ -34,14 +38,14 @@ class Destination {
   std::filesystem::path partial_pack_path(const std::string& tag) const;  ///< …TAG.tar.zst.partial
   std::filesystem::path metainfo_path(const std::string& tag) const;      ///< …TAG.torrent
   std::filesystem::path manifest_path(const std::string& tag) const;      ///< .murder/manifests/TAG
-  bool has_release(const std::string& tag) const;
-  std::optional<std::string> current_tag()
-      const;  ///< what `current` points to; nullopt when nothing
+  bool has_release(const std::string& tag) const;  ///< false for what can be no release's tag
+  /// What `current` points to; nullopt when nothing, or something that is no release of this DEST.
+  std::optional<std::string> current_tag() const;
   struct Release {
     std::string tag;
     bool live = false;
     bool partial = false;
-    std::int64_t staged_at = 0;  ///< seconds since the epoch; 0 when not known
+    std::int64_t staged_at = 0;  ///< seconds since the epoch; by the journal, else the folder's own
   };
   std::vector<Release> releases() const;  ///< newest first
   std::uint64_t free_bytes() const;       ///< that an ordinary user may fill (f_bavail)
@@ -61,6 +65,8 @@ class DestinationLock {
   UniqueFd fd_;
 };
 
+// Callers of what changes a DEST hold its lock: append_journal, activate, rollback, and staging.
+
 /// What was live when: one JSON object a line in .murder/journal, appended and fsynced.
 struct JournalEntry {
   std::int64_t at = 0;  ///< seconds since the epoch
@@ -73,12 +79,13 @@ void append_journal(const Destination& destination, const JournalEntry& entry);
 std::vector<JournalEntry> read_journal(const Destination& destination);
 
 /// `current` → releases/TAG, by rename(2) of a fresh symlink, folder fsynced, journalled. Throws
-/// Error{failed} when the release is not there. Returns the tag that was live before, if any.
-/// Already live: nothing to do.
+/// Error{failed} when the release is not there or `current` is no symlink; then nothing changed.
+/// Returns the tag that was live before, if any. Already live: nothing to do.
 std::optional<std::string> activate(const Destination& destination, const std::string& tag);
 /// To `tag`, or when empty to what was live before the present one (from the journal; skipping
 /// releases that are gone). Throws Error{failed} when there is none. Returns the tag that is live
-/// now.
+/// now. Like an editor's undo: each rollback goes further back, to what was live before the release
+/// that it arrived at first became live, and never forth again; activate() does that.
 std::string rollback(const Destination& destination, const std::string& tag);
 
 /// How an installed release differs from the manifest it was staged from.

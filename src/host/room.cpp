@@ -1,5 +1,6 @@
 #include "host/room.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
 #include <limits>
@@ -16,6 +17,9 @@ std::uint64_t saturating_sum(std::uint64_t a, std::uint64_t b) {
              ? std::numeric_limits<std::uint64_t>::max()
              : a + b;
 }
+
+/// What a filesystem gives out at least, for a name as for a byte.
+constexpr std::uint64_t block_bytes = 4096;
 
 /// A disk of many small files can run out of inodes while bytes are left.
 bool inodes_used_up(const struct statvfs& st) { return st.f_files != 0 && st.f_favail == 0; }
@@ -34,10 +38,22 @@ Error write_error(const Destination& destination, std::string_view operation,
     if (known && error_number == ENOSPC && inodes_used_up(st)) what = "no inodes left";
     reason =
         fmt::format("{} in {} (needed {}, {} free); make room and run the same command again", what,
-                    destination.path().native(), format_bytes(needed_bytes),
+                    destination.path().native(), format_bytes(std::max(needed_bytes, block_bytes)),
                     known ? format_bytes(std::uint64_t{st.f_bavail} * st.f_frsize) : "unknown");
   }
   return {ErrorKind::failed, fmt::format("{} {}: {}", operation, printable(object), reason)};
+}
+
+std::uint64_t tree_bytes_on_disk(const Manifest& manifest) {
+  std::uint64_t total = 0;
+  for (const Entry& entry : manifest.entries) {
+    const std::uint64_t blocks = entry.size / block_bytes + (entry.size % block_bytes != 0 ? 1 : 0);
+    if (entry.type == EntryType::file)
+      total = saturating_sum(total, blocks * block_bytes);
+    else if (entry.type == EntryType::directory)
+      total = saturating_sum(total, block_bytes);
+  }
+  return total;
 }
 
 void check_room(const Destination& destination, std::uint64_t pack_bytes, std::uint64_t tree_bytes,

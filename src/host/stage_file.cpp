@@ -73,7 +73,7 @@ bool clone(int to, int from) { return ::ioctl(to, FICLONE, from) == 0; }
 }  // namespace
 
 void stage_file(const Destination& destination, const std::string& tag, const std::string& name,
-                const std::filesystem::path& payload, StageOptions options) {
+                const std::filesystem::path& payload, const StageOptions& options) {
   layout::require_release_tag(tag);
   if (!is_safe_name(name))
     throw Error(ErrorKind::integrity,
@@ -88,7 +88,7 @@ void stage_file(const Destination& destination, const std::string& tag, const st
     return;
   }
 
-  StagingFolder staging(destination, tag);
+  StagingFolder staging(destination, tag, owner);
   std::uint64_t left = size;
   const auto fail = [&](int error_number) {
     staging.fail("cannot stage", name, left, error_number);

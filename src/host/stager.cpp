@@ -16,139 +16,142 @@
 #include "host/attributes.hpp"
 #include "host/beneath.hpp"
 #include "host/folder_cache.hpp"
-#include "host/layout.hpp"
 #include "host/sparse.hpp"
 #include "host/staging_folder.hpp"
 #include "host/unpack_plan.hpp"
 #include "release/pack.hpp"
 
 namespace murder {
+namespace {
 
-struct Stager::Impl {
+/// Nobody but this process has business in TAG.partial: what it meets there besides its own files
+/// (another type, a second one, a symlink, a pipe that nobody reads) was put in its way.
+bool is_in_the_way(int error_number) {
+  return error_number == EEXIST || error_number == ELOOP || error_number == ENOTDIR ||
+         error_number == EISDIR || error_number == EXDEV || error_number == ENXIO;
+}
+
+}  // namespace
+
+class Stager::Impl {
  public:
-  Impl(const Destination& dest, std::string release_tag, const Manifest& release_manifest,
-       const StageOptions& options)
-      : destination(dest),
-        tag(std::move(release_tag)),
-        manifest(release_manifest),
-        plan(manifest),
-        attributes(manifest, parse_owner(options.owner)),
-        frame_done(manifest.frames.size()),
-        frames_left(manifest.frames.size()) {
-    if (is_staged(destination, tag, manifest)) return;
-    staging.emplace(destination, tag);
-    folders.emplace(plan, staging->fd());
-    if (!attributes.try_owner(staging->fd()))
-      throw Error(ErrorKind::failed,
-                  fmt::format("cannot give {} to owner {}: {}; run as root or without an owner",
-                              tag, options.owner, system_reason(errno)));
-    bytes_left.reserve(manifest.entries.size());
-    for (const Entry& entry : manifest.entries) bytes_left.push_back(entry.size);
-    total_left = manifest.total_file_bytes();
+  Impl(const Destination& destination, std::string tag, const Manifest& manifest,
+       const Owner& owner)
+      : destination_(destination),
+        tag_(std::move(tag)),
+        manifest_(manifest),
+        plan_(manifest_),
+        attributes_(manifest_, owner),
+        frame_done_(manifest_.frames.size()),
+        frames_left_(manifest_.frames.size()) {
+    if (is_staged(destination_, tag_, manifest_)) return;
+    staging_.emplace(destination_, tag_, owner);
+    folders_.emplace(plan_, staging_->fd());
+    bytes_left_.reserve(manifest_.entries.size());
+    for (const Entry& entry : manifest_.entries) bytes_left_.push_back(entry.size);
+    total_left_ = manifest_.total_file_bytes();
     make_folders();
   }
 
   void unpack(std::size_t index, std::span<const std::uint8_t> stored) {
-    if (index >= frame_done.size() || frame_done[index])
+    if (index >= frame_done_.size() || frame_done_[index])
       throw std::logic_error("Stager::unpack: no such frame, or it was unpacked before");
     require_whole();
-    if (staging) {
-      const std::span<const std::uint8_t> raw = decoder.decode(manifest.frames[index], stored);
+    if (staging_) {
+      const std::span<const std::uint8_t> raw = decoder_.decode(manifest_.frames[index], stored);
       const std::string_view data(reinterpret_cast<const char*>(raw.data()), raw.size());
-      broken = true;  // until every part is written: a frame cannot be unpacked again
-      for (const UnpackPlan::Part& part : plan.parts_of(index))
+      broken_ = true;  // until every part is written: a frame cannot be unpacked again
+      for (const UnpackPlan::Part& part : plan_.parts_of(index))
         write_part(part, data.substr(part.frame_offset, part.size));
-      broken = false;
+      broken_ = false;
     }
-    frame_done[index] = true;
-    --frames_left;
+    frame_done_[index] = true;
+    --frames_left_;
   }
 
   void finish(std::string_view stored_manifest) {
     require_whole();
-    if (frames_left != 0)
+    if (frames_left_ != 0)
       throw Error(ErrorKind::failed,
-                  fmt::format("cannot finish {}: {} of its {} frames were not unpacked", tag,
-                              frames_left, frame_done.size()));
-    broken = true;  // a stager finishes once
-    if (!staging) return;
+                  fmt::format("cannot finish {}: {} of its {} frames were not unpacked", tag_,
+                              frames_left_, frame_done_.size()));
+    broken_ = true;  // a stager finishes once
+    if (!staging_) return;
     // Links last: a file that is still written has one name.
-    for (std::size_t i = 0; i < manifest.entries.size(); ++i) make_if_empty_file(i);
-    for (std::size_t i = 0; i < manifest.entries.size(); ++i) make_if_link(i);
+    for (std::size_t i = 0; i < manifest_.entries.size(); ++i) make_if_empty_file(i);
+    for (std::size_t i = 0; i < manifest_.entries.size(); ++i) make_if_link(i);
     // Folders after all that changes them, the deepest first: their modes may forbid more.
-    for (auto folder = plan.folders().rbegin(); folder != plan.folders().rend(); ++folder)
+    for (auto folder = plan_.folders().rbegin(); folder != plan_.folders().rend(); ++folder)
       if (folder->entry != UnpackPlan::none) settle_folder(folder->entry);
-    if (!attributes.apply_to_root(staging->fd())) fail(tag, errno);
-    staging->publish(stored_manifest);
+    if (!attributes_.apply_to_root(staging_->fd())) fail(tag_, errno);
+    staging_->publish(stored_manifest);
   }
 
-  std::size_t frame_count() const { return frame_done.size(); }
+  std::size_t frame_count() const { return frame_done_.size(); }
 
  private:
   void require_whole() const {
-    if (broken)
+    if (broken_)
       throw Error(ErrorKind::failed,
-                  fmt::format("cannot go on staging {}: it ended or failed before", tag));
+                  fmt::format("cannot go on staging {}: it ended or failed before", tag_));
   }
 
   [[noreturn]] void fail(std::string_view path, int error_number) {
-    broken = true;
-    // Nobody but this process has business in TAG.partial: what is in the way was put there.
-    if (error_number == EEXIST || error_number == ELOOP || error_number == ENOTDIR ||
-        error_number == EXDEV)
+    broken_ = true;
+    if (is_in_the_way(error_number))
       throw Error(
           ErrorKind::integrity,
           fmt::format("refused to unpack {}: something else was put in its way while {} was "
                       "staged in {}; find out what writes there",
-                      printable(path), tag, destination.path().native()));
-    staging->fail("cannot unpack", path, total_left, error_number);
+                      printable(path), tag_, destination_.path().native()));
+    staging_->fail("cannot unpack", path, total_left_, error_number);
   }
 
   int open_folder(std::uint32_t folder, std::string_view for_path) {
-    const int fd = folders->open(folder);
+    const int fd = folders_->open(folder);
     if (fd < 0) fail(for_path, errno);
     return fd;
   }
 
   int open_parent(std::size_t index) {
-    return open_folder(plan.parent_of(index), manifest.entries[index].path);
+    return open_folder(plan_.parent_of(index), manifest_.entries[index].path);
   }
 
   void make_folders() {
-    for (const UnpackPlan::Folder& folder : plan.folders()) {
+    for (const UnpackPlan::Folder& folder : plan_.folders()) {
       if (folder.entry == UnpackPlan::none) continue;
-      if (::mkdirat(open_parent(folder.entry), plan.name_of(folder.entry), S_IRWXU) != 0)
-        fail(plan.path_of(folder), errno);
+      if (::mkdirat(open_parent(folder.entry), plan_.name_of(folder.entry), S_IRWXU) != 0)
+        fail(plan_.path_of(folder), errno);
     }
   }
 
   UniqueFd open_new(std::size_t index) {
-    UniqueFd fd(::openat(open_parent(index), plan.name_of(index),
+    UniqueFd fd(::openat(open_parent(index), plan_.name_of(index),
                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
-    if (!fd) fail(manifest.entries[index].path, errno);
+    if (!fd) fail(manifest_.entries[index].path, errno);
     return fd;
   }
 
   UniqueFd open_begun(std::size_t index) {
-    UniqueFd fd(::openat(open_parent(index), plan.name_of(index),
+    UniqueFd fd(::openat(open_parent(index), plan_.name_of(index),
                          O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     struct stat st {};
-    if (!fd || ::fstat(fd.get(), &st) != 0) fail(manifest.entries[index].path, errno);
+    if (!fd || ::fstat(fd.get(), &st) != 0) fail(manifest_.entries[index].path, errno);
     // A second name would be a way out of the release, or a device.
-    if (!S_ISREG(st.st_mode) || st.st_nlink != 1) fail(manifest.entries[index].path, EEXIST);
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1) fail(manifest_.entries[index].path, EEXIST);
     return fd;
   }
 
   /// The last that is done to a file. A network filesystem may find its disk full only here.
   void settle_file(UniqueFd fd, std::size_t index) {
-    const Entry& entry = manifest.entries[index];
-    if (!attributes.apply(fd.get(), entry)) fail(entry.path, errno);
+    const Entry& entry = manifest_.entries[index];
+    if (!attributes_.apply(fd.get(), entry)) fail(entry.path, errno);
     if (::close(fd.release()) != 0) fail(entry.path, errno);
   }
 
   void write_part(const UnpackPlan::Part& part, std::string_view data) {
-    const Entry& entry = manifest.entries[part.entry];
-    const bool begun = bytes_left[part.entry] != entry.size;
+    const Entry& entry = manifest_.entries[part.entry];
+    const bool begun = bytes_left_[part.entry] != entry.size;
     UniqueFd fd = begun ? open_begun(part.entry) : open_new(part.entry);
     if (entry.size >= smallest_sparse_file_bytes) {
       if (!begun && ::ftruncate(fd.get(), static_cast<off_t>(entry.size)) != 0)
@@ -157,57 +160,58 @@ struct Stager::Impl {
     } else if (!write_all_at(fd.get(), data, part.file_offset)) {
       fail(entry.path, errno);
     }
-    bytes_left[part.entry] -= part.size;
-    total_left -= part.size;
-    if (bytes_left[part.entry] == 0) settle_file(std::move(fd), part.entry);
+    bytes_left_[part.entry] -= part.size;
+    total_left_ -= part.size;
+    if (bytes_left_[part.entry] == 0) settle_file(std::move(fd), part.entry);
   }
 
   void make_if_empty_file(std::size_t index) {
-    const Entry& entry = manifest.entries[index];
+    const Entry& entry = manifest_.entries[index];
     if (entry.type == EntryType::file && entry.size == 0) settle_file(open_new(index), index);
   }
 
   void make_if_link(std::size_t index) {
-    const Entry& entry = manifest.entries[index];
-    const char* name = plan.name_of(index);
+    const Entry& entry = manifest_.entries[index];
+    const char* name = plan_.name_of(index);
     bool made = true;
     if (entry.type == EntryType::hardlink) {
-      const std::size_t target = plan.target_of(index);
+      const std::size_t target = plan_.target_of(index);
       const int from = open_parent(target);
-      made = ::linkat(from, plan.name_of(target), open_parent(index), name, 0) == 0;
+      made = ::linkat(from, plan_.name_of(target), open_parent(index), name, 0) == 0;
     } else if (entry.type == EntryType::symlink) {
       const int parent = open_parent(index);
       made = ::symlinkat(entry.link_target.c_str(), parent, name) == 0 &&
-             attributes.apply_to_symlink(parent, name, entry);
+             attributes_.apply_to_symlink(parent, name, entry);
     }
     if (!made) fail(entry.path, errno);
   }
 
   void settle_folder(std::size_t index) {
-    const Entry& entry = manifest.entries[index];
-    const UniqueFd fd(::openat(open_parent(index), plan.name_of(index),
+    const Entry& entry = manifest_.entries[index];
+    const UniqueFd fd(::openat(open_parent(index), plan_.name_of(index),
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!fd || !attributes.apply(fd.get(), entry)) fail(entry.path, errno);
+    if (!fd || !attributes_.apply(fd.get(), entry)) fail(entry.path, errno);
   }
 
-  const Destination& destination;
-  const std::string tag;
-  const Manifest manifest;
-  const UnpackPlan plan;
-  const Attributes attributes;
-  std::optional<StagingFolder> staging;  ///< absent when the release is there already
-  std::optional<FolderCache> folders;
-  FrameDecoder decoder;
-  std::vector<bool> frame_done;
-  std::size_t frames_left;
-  std::vector<std::uint64_t> bytes_left;  ///< by entry: what was not written yet
-  std::uint64_t total_left = 0;
-  bool broken = false;  ///< something failed in the middle, or it is finished
+  const Destination& destination_;
+  const std::string tag_;
+  const Manifest manifest_;
+  const UnpackPlan plan_;
+  const Attributes attributes_;
+  std::optional<StagingFolder> staging_;  ///< absent when the release is there already
+  std::optional<FolderCache> folders_;
+  FrameDecoder decoder_;
+  std::vector<bool> frame_done_;
+  std::size_t frames_left_;
+  std::vector<std::uint64_t> bytes_left_;  ///< by entry: what was not written yet
+  std::uint64_t total_left_ = 0;
+  bool broken_ = false;  ///< something failed in the middle, or it is finished
 };
 
 Stager::Stager(const Destination& destination, std::string tag, const Manifest& manifest,
-               StageOptions options)
-    : impl_(std::make_unique<Impl>(destination, std::move(tag), manifest, options)) {}
+               const StageOptions& options)
+    : impl_(std::make_unique<Impl>(destination, std::move(tag), manifest,
+                                   parse_owner(options.owner))) {}
 
 Stager::~Stager() = default;
 

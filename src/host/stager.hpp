@@ -19,35 +19,49 @@ namespace murder {
 void check_room(const Destination& destination, std::uint64_t pack_bytes, std::uint64_t tree_bytes,
                 std::uint64_t already_there_bytes);
 
+/// What the tree of a manifest takes on a disk of 4 KiB blocks, for check_room(): small files take
+/// a whole block, so that 100,000 of 100 bytes take 400 MB and not 10. Holes count as if written.
+std::uint64_t tree_bytes_on_disk(const Manifest& manifest);
+
 struct StageOptions {
-  std::string owner;  ///< "user[:group]", names or numbers; empty: the extracting user
+  /// As chown(1) reads it: "user", "user:group", "user:", ":group"; names of /etc/passwd and
+  /// /etc/group, or numbers. Empty: the extracting user.
+  std::string owner;
 };
 
 /// Unpacks into releases/TAG.partial (wiped first). Nothing is ever written outside of it, whatever
-/// the manifest says. One thread at a time, any thread. A full disk is Error{failed} with needed
-/// and free.
+/// the manifest says. One thread at a time, any thread; the caller holds the DestinationLock.
+///
+/// Errors, of the constructor too: a full disk is Error{failed} with needed and free, and what was
+/// staged so far is removed; a manifest that leads out of the release, or something that others put
+/// in the way, is Error{integrity}; a tag that ends in ".partial" or is there with other content,
+/// or an unknown owner, is Error{usage}. When releases/TAG is there with this very content, nothing
+/// is written and everything succeeds.
 class Stager {
  public:
+  /// `destination` must outlive it; `manifest` is copied.
   Stager(const Destination& destination, std::string tag, const Manifest& manifest,
-         StageOptions options);
+         const StageOptions& options);
   ~Stager();
 
   std::size_t frame_count() const;
-  /// `stored`: exactly the frame's bytes in the pack. Verified, then written. Each frame once.
+  /// `stored`: exactly the frame's bytes in the pack. Verified, then written. Each frame once; but
+  /// after Error{integrity} for damaged bytes the same frame may be given again.
   void unpack(std::size_t frame_index, std::span<const std::uint8_t> stored);
-  /// After every frame: links, modes, owner, mtimes, one syncfs, TAG.partial → TAG by rename,
-  /// journal
-  /// ("staged"), manifest kept for verify. `stored_manifest` is what encode_manifest made.
+  /// After every frame, once: links, modes, owner, mtimes, one syncfs, TAG.partial → TAG by rename,
+  /// journal ("staged"), manifest kept for verify. `stored_manifest` is what encode_manifest made.
   void finish(std::string_view stored_manifest);
 
  private:
-  struct Impl;
+  class Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-/// A raw file as a release: releases/TAG/NAME, from the verified payload at `payload` (hard link or
-/// copy), synced and renamed into place.
+/// A raw file as a release: releases/TAG/NAME, mode 0644, from the verified payload at `payload`,
+/// synced and renamed into place. The payload is cloned (reflink) where the filesystem can, else
+/// copied; never hard-linked, so that rewriting it changes no release. Errors as Stager's; a name
+/// that is more than one path component is Error{integrity}.
 void stage_file(const Destination& destination, const std::string& tag, const std::string& name,
-                const std::filesystem::path& payload, StageOptions options);
+                const std::filesystem::path& payload, const StageOptions& options);
 
 }  // namespace murder

@@ -55,7 +55,7 @@ bool is_staged(const Destination& destination, const std::string& tag, const Man
   return true;
 }
 
-StagingFolder::StagingFolder(const Destination& destination, std::string tag)
+StagingFolder::StagingFolder(const Destination& destination, std::string tag, const Owner& owner)
     : destination_(destination), tag_(std::move(tag)) {
   layout::require_release_tag(tag_);
   name_ = tag_ + std::string(layout::partial_suffix);
@@ -67,6 +67,10 @@ StagingFolder::StagingFolder(const Destination& destination, std::string tag)
     throw write_error(destination, "cannot create", path, 0, errno);
   fd_ = open_beneath(releases_.get(), name_, O_RDONLY | O_DIRECTORY);
   if (!fd_) throw_system_error("cannot open", path, errno);
+  if (!can_give_to(owner, fd_.get()))
+    throw Error(ErrorKind::failed,
+                fmt::format("cannot give {} to another owner: {}; run as root or without an owner",
+                            tag_, system_reason(errno)));
 }
 
 void StagingFolder::publish(std::string_view stored_manifest) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/file.hpp"
+#include "host/attributes.hpp"
 #include "host/destination.hpp"
 #include "release/manifest.hpp"
 
@@ -23,9 +24,10 @@ std::optional<Manifest> kept_manifest(const Destination& destination, const std:
 /// `destination` must outlive it. Left as it is when destroyed; the next one wipes it.
 class StagingFolder {
  public:
-  /// Wipes TAG.partial and makes it anew, for its owner alone. Error{usage} for a tag that names no
-  /// release.
-  StagingFolder(const Destination& destination, std::string tag);
+  /// Wipes TAG.partial and makes it anew, for the caller alone. Error{usage} for a tag that names
+  /// no release, Error{failed} when this process may not give files to `owner`: told here, before
+  /// the first byte is fetched.
+  StagingFolder(const Destination& destination, std::string tag, const Owner& owner);
 
   int fd() const { return fd_.get(); }
   /// Syncs the filesystem, keeps the manifest, renames TAG.partial to TAG, writes the journal. From

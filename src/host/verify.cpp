@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <string>
@@ -47,7 +48,7 @@ mode_t type_of(EntryType type) {
 class Verifier {
  public:
   Verifier(const Manifest& manifest, int tree)
-      : manifest_(manifest), plan_(manifest), folders_(plan_, tree), tree_(tree) {}
+      : manifest_(manifest), plan_(manifest), folders_(plan_, tree) {}
 
   std::vector<Drift> run() {
     for (std::size_t i = 0; i < manifest_.entries.size(); ++i) compare(i);
@@ -91,24 +92,16 @@ class Verifier {
 
   void compare_link(int parent, std::size_t index) {
     const Entry& entry = manifest_.entries[index];
-    std::string target(entry.link_target.size() + 1, '\0');
-    const ssize_t length = ::readlinkat(parent, plan_.name_of(index), target.data(), target.size());
+    std::array<char, PATH_MAX> buffer{};
+    const ssize_t length = ::readlinkat(parent, plan_.name_of(index), buffer.data(), buffer.size());
     if (length < 0) {
       report(Drift::Kind::link, entry.path, "cannot be read: " + system_reason(errno));
       return;
     }
-    target.resize(static_cast<std::size_t>(length));
+    const std::string_view target(buffer.data(), static_cast<std::size_t>(length));
     if (target != entry.link_target)
       report(Drift::Kind::link, entry.path,
-             fmt::format("to {}, not {}", printable(full_target(parent, index)),
-                         printable(entry.link_target)));
-  }
-
-  std::string full_target(int parent, std::size_t index) const {
-    std::array<char, 4096> target{};
-    const ssize_t length = ::readlinkat(parent, plan_.name_of(index), target.data(), target.size());
-    return length < 0 ? std::string()
-                      : std::string(target.data(), static_cast<std::size_t>(length));
+             fmt::format("to {}, not {}", printable(target), printable(entry.link_target)));
   }
 
   void compare_content(int parent, std::size_t index, const Entry& file, const struct stat& st) {
@@ -163,7 +156,6 @@ class Verifier {
   const Manifest& manifest_;
   const UnpackPlan plan_;
   FolderCache folders_;
-  int tree_;
   Sha256Stream hasher_;
   std::vector<std::uint8_t> buffer_ = std::vector<std::uint8_t>(256u << 10);
   std::vector<Drift> drifts_;

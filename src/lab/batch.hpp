@@ -1,5 +1,5 @@
-// Many `ip` or `tc` commands in one child process each (-batch): making a thousand hosts costs a
-// few processes a host, not a dozen.
+// Many `ip`, `bridge` or `tc` commands in one child process each (-batch): making a thousand hosts
+// costs a few processes a host, not a dozen.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ class Spawner;
 
 class Batch {
  public:
-  /// Starts `tool` ("ip", "tc") on `lines`, one command each without the tool's name, in the given
-  /// network namespace (-1: this process's). The tool stops at the first command refused.
+  /// Starts `tool` ("ip", "bridge", "tc") on `lines`, one command each without the tool's name, in
+  /// the given network namespace (-1: this process's). The tool stops at the first command refused.
   Batch(Spawner& spawner, const std::string& tool, int network_namespace_fd, std::string lines);
   /// Waits. Error{failed} with the command that was refused and the reason.
   void finish();

@@ -63,7 +63,7 @@ class LoopbackLab final : public Lab {
 
 bool Lab::can_make_namespaces(std::string* why_not) {
   std::string reason;
-  for (const char* const tool : {"ip", "tc"})
+  for (const char* const tool : {"ip", "tc", "bridge"})
     if (find_program(tool).empty()) reason = fmt::format("{} is missing (package iproute2)", tool);
   if (reason.empty()) {
     // Tried in a thread that ends here, and the namespace with it.

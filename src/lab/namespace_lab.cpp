@@ -167,6 +167,7 @@ void NamespaceLab::make_bridge() {
       "link set br0 addrgenmode none up\n"
       "addr add {}/15 dev br0\n",
       mac_of(gateway), gateway.to_string());
+  std::string places;
   std::string shapes;
   for (std::size_t host = 0; host < options_.hosts; ++host) {
     const std::string mac = mac_of(address_of(host));
@@ -177,10 +178,13 @@ void NamespaceLab::make_bridge() {
         "link set {} addrgenmode none master br0 up\n"
         "neigh add {} lladdr {} dev br0 nud permanent\n",
         port, address_of(host).to_string(), mac);
+    places += fmt::format("fdb add {} dev {} master static\n", mac, port);
     if (options_.link) shapes += shape(port, options_.link->down);
   }
   Batch(*spawner_, "ip", -1, links).finish();
   Batch(*spawner_, "ip", bridge.get(), ports).finish();
+  // Without this, what goes to a host that has not spoken yet would go to all of them.
+  Batch(*spawner_, "bridge", bridge.get(), places).finish();
   if (options_.link) Batch(*spawner_, "tc", bridge.get(), shapes).finish();
 }
 

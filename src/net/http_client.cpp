@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/units.hpp"
 #include "net/address.hpp"
 #include "net/connector.hpp"
 #include "net/http.hpp"

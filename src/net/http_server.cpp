@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/units.hpp"
 #include "net/acceptor.hpp"
 #include "net/address.hpp"
 #include "net/http.hpp"
@@ -28,7 +29,7 @@ using boost::system::error_code;
 /// After a refusal what the client still sends is read and dropped for so long, so that the reset
 /// which unread bytes cause does not overtake the answer.
 constexpr auto drain_time = std::chrono::seconds(1);
-constexpr std::size_t drain_limit = 1u << 20;
+constexpr std::size_t drain_limit = 1_MiB;
 
 class Session;
 
@@ -183,7 +184,7 @@ void Session::on_sent(error_code ec) {
 
 void Session::drain() {
   buffer_.clear();
-  socket_.async_read_some(buffer_.prepare(16 * 1024),
+  socket_.async_read_some(buffer_.prepare(16_KiB),
                           [self = shared_from_this()](error_code ec, std::size_t bytes) {
                             self->drained_ += bytes;
                             if (!ec && !self->service_->stopped && self->drained_ < drain_limit)

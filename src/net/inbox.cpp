@@ -7,13 +7,16 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/units.hpp"
+
 namespace murder::net {
 namespace {
 
-constexpr std::size_t initial_size = 16 * 1024;
 /// Room behind a block: its successor's header and a few control messages. More would save calls
 /// and copy payload instead.
-constexpr std::size_t lookahead = 1024;
+constexpr std::size_t lookahead = 1_KiB;
+/// Room between blocks: a stock client's block, header and all, comes in one call.
+constexpr std::size_t initial_size = 16_KiB + lookahead;
 
 Inbox::Received outcome(ssize_t received, std::size_t asked) {
   Inbox::Received result;

@@ -6,11 +6,13 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "base/units.hpp"
+
 namespace murder::net {
 namespace {
 
 /// A burst of messages (a bitfield) does not keep its memory for the life of the connection.
-constexpr std::size_t control_bytes_to_keep = 16 * 1024;
+constexpr std::size_t control_bytes_to_keep = 16_KiB;
 
 bool is_of_connection(int error) {
   switch (error) {

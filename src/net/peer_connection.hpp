@@ -56,9 +56,9 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
     virtual void on_closed(const std::string& reason) = 0;
   };
 
-  /// A connected socket (accepted, or from Dial), whose loop it stays on. `owner` is called until
-  /// on_closed or abandon(). A peer whose handshake does not come in time is closed. The process
-  /// has called ignore_sigpipe() (net/signals.hpp).
+  /// A connected socket (accepted, or from Dial), whose io_context it stays on and does not
+  /// outlive. `owner` is called until on_closed or abandon(). A peer whose handshake does not come
+  /// in time is closed. The process has called ignore_sigpipe() (net/signals.hpp).
   static std::shared_ptr<PeerConnection> create(
       boost::asio::ip::tcp::socket socket, Owner& owner, wire::Limits limits,
       Duration handshake_timeout = std::chrono::seconds(10));

@@ -56,6 +56,7 @@ swarm::Bitfield find_pieces(const Metainfo& metainfo, int fd, const std::filesys
 
 Payload::Payload(const Metainfo& metainfo, const std::filesystem::path& path, Access access)
     : metainfo_(metainfo), path_(path) {
+  if (access == Access::none) return;
   if (access == Access::read) {
     fd_ = open_file(path, O_RDONLY);
     const std::uint64_t size = file_size(fd_.get(), path);

@@ -32,8 +32,8 @@ swarm::Bitfield find_pieces(const Metainfo& metainfo, int fd, const std::filesys
 
 class Payload {
  public:
-  enum class Access { read, read_write };
-  /// Opens `path`; read_write creates it and sets its length (sparse).
+  enum class Access { none, read, read_write };
+  /// Opens `path`; read_write creates it and sets its length (sparse), none leaves it alone.
   Payload(const Metainfo& metainfo, const std::filesystem::path& path, Access access);
 
   int fd() const { return fd_.get(); }

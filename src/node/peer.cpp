@@ -62,6 +62,10 @@ class PeerSession {
                                  .size_bytes = metainfo_.length,
                                  .pieces = metainfo_.piece_count(),
                                  .kind = landing_->is_pack() ? "pack" : "file"});
+    if (landing_->already_staged() && !landing_->payload_is_final()) {
+      report_staged_before();
+      return;
+    }
     payload_.emplace(
         metainfo_, landing_->payload_path(),
         landing_->payload_is_final() ? Payload::Access::read : Payload::Access::read_write);
@@ -117,6 +121,23 @@ class PeerSession {
     } catch (...) {
       fail(std::current_exception());
     }
+  }
+
+  /// The release is here and its pack is not: nothing to fetch, nothing to serve, only to be
+  /// counted.
+  void report_staged_before() {
+    staged();
+    swarm::Bitfield everything(metainfo_.piece_count());
+    everything.set_all();
+    payload_.emplace(metainfo_, landing_->payload_path(), Payload::Access::none);
+    SwarmNodeOptions node_options;
+    node_options.listen = options_.listen;
+    node_options.trackers = options_.trackers;
+    node_options.name = options_.name.empty() ? own_name() : options_.name;
+    node_.emplace(io_, workers_, metainfo_, *payload_, everything, std::move(node_options), events_,
+                  log_, SwarmNodeCallbacks{});
+    node_->report_complete([this] { io_.stop(); });
+    io_.run();
   }
 
   void piece_verified(PieceIndex piece) {

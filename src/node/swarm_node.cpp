@@ -13,6 +13,8 @@
 namespace murder::node {
 namespace {
 
+/// What a process that listens nowhere gives the tracker, which wants a port.
+constexpr std::uint16_t nominal_port = 8999;
 constexpr Duration dial_timeout = std::chrono::seconds(5);
 constexpr Duration announce_timeout = std::chrono::seconds(10);
 constexpr Duration stop_timeout = std::chrono::seconds(1);
@@ -359,6 +361,16 @@ void SwarmNode::announced(const std::string& tracker, const net::HttpResult& res
   schedule_tick();
 }
 
+void SwarmNode::report_complete(std::function<void()> done) {
+  if (trackers_.empty()) {
+    done();
+    return;
+  }
+  port_ = nominal_port;
+  announce_ = get(trackers_.front(), make_request(AnnounceEvent::started), stop_timeout,
+                  [this, done = std::move(done)](const net::HttpResult&) { stop(done); });
+}
+
 void SwarmNode::stop(std::function<void()> done) {
   stopping_ = true;
   tick_timer_.cancel();
@@ -372,7 +384,7 @@ void SwarmNode::stop(std::function<void()> done) {
     return;
   }
   announce_ = get(trackers_.front(), make_request(AnnounceEvent::stopped), stop_timeout,
-                  [done](const net::HttpResult&) { done(); });
+                  [done = std::move(done)](const net::HttpResult&) { done(); });
 }
 
 }  // namespace murder::node

@@ -54,6 +54,9 @@ class SwarmNode final : private swarm::Driver {
 
   /// Listens, announces, dials.
   void start();
+  /// For one who has nothing to serve but has the release: tells the tracker so, and nothing else.
+  /// Instead of start().
+  void report_complete(std::function<void()> done);
   /// Says `stopped` to the tracker (waiting at most a second) and closes everything, then calls
   /// `done`.
   void stop(std::function<void()> done);

@@ -1,6 +1,7 @@
 #include "release/frame_pipeline.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <system_error>
 
 #include "base/error.hpp"
@@ -8,6 +9,13 @@
 #include "release/pack.hpp"
 
 namespace murder {
+namespace {
+
+bool all_zeros(std::span<const std::uint8_t> bytes) {
+  return bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+}  // namespace
 
 FramePipeline::FramePipeline(TarStream& stream, int level, unsigned threads)
     : stream_(stream),
@@ -71,11 +79,21 @@ void FramePipeline::make(std::uint64_t index, std::span<std::uint8_t> raw, Slot&
   raw = raw.first(
       static_cast<std::size_t>(std::min<std::uint64_t>(raw.size(), stream_.size() - offset)));
   stream_.read(offset, raw);
-  const std::size_t room = compressed_bound(frame_size_bytes);
-  if (!slot.room) slot.room = std::make_unique_for_overwrite<std::uint8_t[]>(room);
-  const std::size_t stored = compress_frame(raw, {slot.room.get(), room}, level_);
-  slot.frame = {
-      .raw_size = raw.size(), .raw_sha256 = sha256(raw), .stored = {slot.room.get(), stored}};
+  // Disk images have them by the thousand: made once, then only hashed as part of their file.
+  if (raw.size() == frame_size_bytes && all_zeros(raw)) {
+    std::call_once(zeros_made_, [&] { zeros_.frame = compress(raw, zeros_.room); });
+    slot.frame = zeros_.frame;
+  } else {
+    slot.frame = compress(raw, slot.room);
+  }
+}
+
+FramePipeline::Compressed FramePipeline::compress(std::span<const std::uint8_t> raw,
+                                                  std::unique_ptr<std::uint8_t[]>& room) const {
+  const std::size_t bytes = compressed_bound(frame_size_bytes);
+  if (!room) room = std::make_unique_for_overwrite<std::uint8_t[]>(bytes);
+  const std::size_t stored = compress_frame(raw, {room.get(), bytes}, level_);
+  return {.raw_size = raw.size(), .raw_sha256 = sha256(raw), .stored = {room.get(), stored}};
 }
 
 }  // namespace murder

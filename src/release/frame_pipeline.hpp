@@ -49,10 +49,14 @@ class FramePipeline {
 
   void work(const std::stop_token& stop);
   void make(std::uint64_t index, std::span<std::uint8_t> raw, Slot& slot);
+  Compressed compress(std::span<const std::uint8_t> raw,
+                      std::unique_ptr<std::uint8_t[]>& room) const;
 
   TarStream& stream_;
   const int level_;
   const std::uint64_t frame_count_;
+  std::once_flag zeros_made_;
+  Slot zeros_;  // a full frame of zeros
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<Slot> slots_;

@@ -120,19 +120,18 @@ void LinkGraph::unlink(Slot a, Slot b) {
 
 std::vector<Slot> LinkGraph::plan(Slot host, const Request& request, Random& random) {
   std::vector<Slot> dial;
-  if (request.wants_data) plan_sources(host, request.joining, dial, random);
+  if (request.wants_data) plan_sources(host, dial, random);
   plan_hosts(host, request.joining, dial, random);
   return dial;
 }
 
-void LinkGraph::plan_sources(Slot host, bool joining, std::vector<Slot>& dial, Random& random) {
+void LinkGraph::plan_sources(Slot host, std::vector<Slot>& dial, Random& random) {
   for (const Slot other : node(host).links)
     if (node(other).kind == NodeKind::seeder && node(other).lost_links) dial.push_back(other);
   for (const NodeKind kind : {NodeKind::seeder, NodeKind::stock_seed, NodeKind::stock_leecher}) {
     if (kind == NodeKind::stock_leecher && !all_[index(NodeKind::seeder)].empty()) continue;
-    const std::uint32_t has = node(host).links_to[index(kind)];
-    // A second source of a kind only once the others have had time to come for their first.
-    if (has >= max_sources_of_a_kind || (has > 0 && joining)) continue;
+    // One an announce: by the next one the others have come for their first.
+    if (node(host).links_to[index(kind)] >= max_sources_of_a_kind) continue;
     for (const Slot source : pick(with_places_[index(kind)], host, 1, source_degree_, {}, random)) {
       link(host, source);
       dial.push_back(source);
@@ -182,12 +181,12 @@ void LinkGraph::plan_hosts(Slot host, bool joining, std::vector<Slot>& dial, Ran
   }
 }
 
-/// Drops the oldest of the planned links that the host says it does not have, until `room` more
-/// fit. Which ones it lost nobody said.
+/// Drops the oldest planned links of a host that says it lacks some, until `room` more fit. Which
+/// ones it has lost nobody said.
 std::vector<Slot> LinkGraph::forget_lost_links(Slot host, std::uint32_t room) {
   std::vector<Slot> forgotten;
   const Node& n = node(host);
-  while (n.links_to[hosts] + room > max_host_links_ && n.links_to[hosts] > n.reported) {
+  while (n.links_to[hosts] + room > max_host_links_) {
     const auto oldest = std::find_if(n.links.begin(), n.links.end(), [this](Slot other) {
       return node(other).kind == NodeKind::host;
     });

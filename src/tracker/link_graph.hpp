@@ -72,7 +72,7 @@ class LinkGraph {
   void link(Slot a, Slot b);
   void unlink(Slot a, Slot b);
   void refresh(Slot slot);
-  void plan_sources(Slot host, bool joining, std::vector<Slot>& dial, Random& random);
+  void plan_sources(Slot host, std::vector<Slot>& dial, Random& random);
   void plan_hosts(Slot host, bool joining, std::vector<Slot>& dial, Random& random);
   bool lacks_links(const Node& host) const;
   std::vector<Slot> forget_lost_links(Slot host, std::uint32_t room);

@@ -105,7 +105,6 @@ std::optional<Slot> Swarm::admit(const AnnounceRequest& request, const Endpoint&
   if (const auto note = replaced_by_name_.find(request.peer_id); note != replaced_by_name_.end()) {
     // Its name was given to another, and yet it lives: the name is no identity.
     if (shared_names_.size() >= max_name_notes) shared_names_.clear();
-    by_name_.erase(note->second);
     shared_names_.insert(note->second);
     replaced_by_name_.erase(note);
   }
@@ -120,8 +119,7 @@ std::optional<Slot> Swarm::admit(const AnnounceRequest& request, const Endpoint&
     if (same != by_name_.end() && (former.empty() || former.front() != same->second)) {
       former.push_back(same->second);
       if (replaced_by_name_.size() >= max_name_notes) replaced_by_name_.clear();
-      if (is_present(*member(same->second).standing))
-        replaced_by_name_.emplace(member(same->second).id, newcomer.name);
+      replaced_by_name_.emplace(member(same->second).id, newcomer.name);
     }
   }
   if (former.empty() && by_id_.size() >= max_members_per_swarm) return std::nullopt;

@@ -9,7 +9,6 @@ namespace {
 
 using murder::testing::any_bytes;
 using murder::testing::any_digest;
-using murder::testing::any_port;
 using murder::testing::any_v4;
 using murder::testing::any_v6;
 using murder::testing::bytes_of;

@@ -69,8 +69,9 @@ TEST(TrackerUrl, what_is_not_an_http_url_is_refused_with_a_reason) {
       {"http://örigin/", "beyond ASCII"},
       {"http://origin/" + std::string(3000, 'x'), "longer than 2048 bytes"},
   };
-  for (const auto& [url, reason] : cases)
-    EXPECT_TRUE(fails_with(ErrorKind::usage, reason, [&] { parse_tracker_url(url); })) << url;
+  for (const auto& bad : cases)
+    EXPECT_TRUE(fails_with(ErrorKind::usage, bad.second, [&] { parse_tracker_url(bad.first); }))
+        << bad.first;
 }
 
 TEST(TrackerUrl, a_password_is_not_repeated_in_the_error) {

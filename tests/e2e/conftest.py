@@ -4,6 +4,7 @@ never outlive their test.
     MURDER_BINARY=build/release/murder /usr/bin/python3 -m pytest tests/e2e     by hand
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -16,6 +17,9 @@ import tempfile
 import time
 
 import pytest
+
+from shaped import ShapedSwarm, shaped_net
+from swarm import Swarm
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE_S = 60  # for what takes a second; a busy machine is never a failure
@@ -68,8 +72,10 @@ class Result:
         return found if name is None else [event for event in found if event["event"] == name]
 
     def __repr__(self):
+        out, err = ("".join(line for line in text.splitlines(keepends=True)
+                            if '"event":"progress"' not in line) for text in (self.out, self.err))
         return (f"{' '.join(self.arguments)}\n  exit status {self.status}\n"
-                f"--- stdout\n{self.out}--- stderr\n{self.err}---")
+                f"--- stdout, but for progress\n{out}--- stderr\n{err}---")
 
 
 class Running:
@@ -241,3 +247,45 @@ def read_tree(path):
         else:
             tree[name] = entry.read_bytes()
     return tree
+
+
+@pytest.fixture
+def swarm(start, run, folder):
+    """Tracker, seeder and peers of a test's own, on loopback."""
+    return Swarm(start, run, folder)
+
+
+@pytest.fixture
+def shaped_swarm(swarm, start_program, murder):
+    """shaped_swarm(hosts, mbit): a swarm whose origin sends at most so many Mbit/s."""
+    with contextlib.ExitStack() as nets:
+        yield lambda hosts, mbit: ShapedSwarm(swarm, start_program, murder,
+                                              nets.enter_context(shaped_net(hosts, mbit)))
+
+
+@pytest.fixture(scope="session")
+def sanitized(murder):
+    """Whether the binary is built with a sanitizer: slow, and hungry for memory."""
+    content = murder.read_bytes()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
+@pytest.fixture(scope="session")
+def scaled(sanitized):
+    """scaled(bytes): the size of a payload that need not be so large, a fifth under a sanitizer.
+
+    $MURDER_E2E_SCALE sets another factor.
+    """
+    factor = float(os.environ.get("MURDER_E2E_SCALE", "0.2" if sanitized else "1"))
+    return lambda size: max(1_000_000, int(size * factor))
+
+
+@pytest.fixture
+def as_ordinary_user():
+    """as_ordinary_user(*argv): the command line that runs argv without root's privileges.
+
+    The folders that it needs must be open to it: as root it is run as `nobody`.
+    """
+    if os.geteuid() != 0:
+        return lambda *argv: argv
+    return lambda *argv: ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *argv)

@@ -22,12 +22,8 @@ struct Section {
 
 /// The "## name" sections of the page; what precedes the first is under "".
 std::map<std::string, Section> read_page() {
-#ifdef MURDER_SOURCE_DIR
-  const std::filesystem::path source_dir = MURDER_SOURCE_DIR;
-#else
   const std::filesystem::path source_dir =
       std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
-#endif
   std::map<std::string, Section> sections;
   std::string name;
   bool in_example = false;

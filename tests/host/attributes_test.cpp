@@ -1,6 +1,6 @@
 #include "host/attributes.hpp"
 
-#include "host/fixtures.hpp"
+#include "host/support.hpp"
 
 namespace murder {
 namespace {

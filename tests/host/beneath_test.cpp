@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <sys/resource.h>
 
-#include "host/fixtures.hpp"
+#include "host/support.hpp"
 
 namespace murder {
 namespace {
@@ -89,7 +89,7 @@ class RemoveTree : public testing::Test {
     const UniqueFd parent(::open(temp_.path().c_str(), O_PATH));
     return remove_tree(parent.get(), name);
   }
-  TempFolder temp_;
+  TempFolder temp_{TempFolder::Where::in_memory};
 };
 
 TEST_F(RemoveTree, removes_folders_files_and_links_alike) {

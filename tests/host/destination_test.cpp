@@ -1,6 +1,6 @@
 #include "host/destination.hpp"
 
-#include "host/fixtures.hpp"
+#include "host/support.hpp"
 
 namespace murder {
 namespace {
@@ -67,7 +67,7 @@ TEST_F(DestinationTest, a_file_in_its_place_is_an_error) {
 TEST_F(DestinationTest, a_destination_that_cannot_be_written_is_refused_at_once) {
   create();
   ::chmod((dest() / "releases").c_str(), 0555);
-  give_to_ordinary_user(dest() / ".murder");
+  ::chmod(temp_.path().c_str(), 0755);
   EXPECT_EQ(in_child([&] {
               drop_privileges();
               try {
@@ -169,6 +169,19 @@ TEST_F(DestinationTest, room_is_checked_before_the_first_byte) {
                [&] { check_room(destination, available / 2, available / 2, 0); });
   EXPECT_NO_THROW(check_room(destination, available / 2, available / 2, available / 2));
   expect_error(ErrorKind::failed, "it needs", [&] { check_room(destination, ~0ull, ~0ull, 0); });
+}
+
+TEST(TreeBytesOnDisk, small_files_take_whole_blocks) {
+  PackBuilder builder;
+  for (int i = 0; i < 100; ++i) builder.file("f" + std::to_string(i), "x");
+  const Manifest manifest = builder.folder("folder")
+                                .file("empty", "")
+                                .file("one-block", std::string(4096, 'x'))
+                                .file("two-blocks", std::string(4097, 'x'))
+                                .symlink("link", "folder")
+                                .build()
+                                .manifest;
+  EXPECT_EQ(tree_bytes_on_disk(manifest), (100u + 1 + 0 + 1 + 2) * 4096);
 }
 
 }  // namespace

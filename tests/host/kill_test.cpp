@@ -3,7 +3,7 @@
 // … system call is carried out, until one run comes to its end.
 #include <sys/ptrace.h>
 
-#include "host/fixtures.hpp"
+#include "host/support.hpp"
 
 namespace murder {
 namespace {
@@ -74,7 +74,7 @@ class Kill : public testing::Test {
   }
   fs::path release(const char* tag) const { return temp_.path() / "app/releases" / tag; }
 
-  TempFolder temp_;
+  TempFolder temp_{TempFolder::Where::in_memory};
   Destination destination_ = Destination::open(temp_.path() / "app", Destination::Mode::create);
 };
 

@@ -1,7 +1,7 @@
 #include <csignal>
 #include <optional>
 
-#include "host/fixtures.hpp"
+#include "host/support.hpp"
 
 namespace murder {
 namespace {

@@ -1,6 +1,6 @@
 // Manifests that decode_manifest would never let through, and others who write into DEST: whatever
 // they try, nothing outside of TAG.partial is written.
-#include "host/fixtures.hpp"
+#include "host/support.hpp"
 
 namespace murder {
 namespace {

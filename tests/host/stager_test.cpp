@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 
 #include "base/random.hpp"
-#include "host/fixtures.hpp"
+#include "host/support.hpp"
 
 namespace murder {
 namespace {
@@ -41,6 +41,9 @@ TEST_F(StagerTest, unpacks_every_kind_of_entry) {
 }
 
 TEST_F(StagerTest, frames_may_come_in_any_order) {
+  const TempFolder memory(TempFolder::Where::in_memory);
+  const Destination destination =
+      Destination::open(memory.path() / "app", Destination::Mode::create);
   Random random(7);
   for (int round = 0; round < 40; ++round) {
     PackBuilder builder;
@@ -55,7 +58,7 @@ TEST_F(StagerTest, frames_may_come_in_any_order) {
         builder.symlink(path, "../nowhere/" + std::to_string(i));
       } else {
         builder.file(path, noise(random.below(3000), random.next()),
-                     static_cast<std::uint32_t>(random.below(01000)));
+                     0400 | static_cast<std::uint32_t>(random.below(0400)));
       }
     }
     const Pack pack = builder.build(512 * (1 + random.below(8)));
@@ -63,8 +66,8 @@ TEST_F(StagerTest, frames_may_come_in_any_order) {
     std::iota(order.begin(), order.end(), std::size_t{0});
     random.shuffle(order);
     const std::string tag = "round-" + std::to_string(round);
-    stage(destination_, tag, pack, order);
-    EXPECT_EQ(drifts(destination_, tag), no_drift) << tag;
+    stage(destination, tag, pack, order);
+    EXPECT_EQ(drifts(destination, tag), no_drift) << tag;
   }
 }
 
@@ -161,7 +164,7 @@ TEST_F(StagerTest, long_runs_of_zeros_take_no_room) {
   std::iota(backwards.rbegin(), backwards.rend(), std::size_t{0});
   stage(destination_, "v1", pack, backwards);
   EXPECT_EQ(drifts(destination_, "v1"), no_drift);
-  EXPECT_LE(status_of(release("v1") / "all-zeros").st_blocks * 512, 8192);
+  EXPECT_LE(status_of(release("v1") / "all-zeros").st_blocks, 16);
   EXPECT_LE(status_of(release("v1") / "sparse").st_blocks * 512, 128 * 1024);
   EXPECT_EQ(read_text(release("v1") / "sparse"), content);
   EXPECT_EQ(read_text(release("v1") / "some-zeros"), zeros_in_noise);
@@ -263,7 +266,7 @@ TEST_F(StagerTest, few_descriptors_are_held_however_many_folders_there_are) {
 
 TEST_F(StagerTest, works_where_the_kernel_refuses_openat2) {
   const Pack pack = sample_pack("1");
-  for (const unsigned refusal : {ENOSYS, EPERM}) {
+  for (const unsigned refusal : {unsigned{ENOSYS}, unsigned{EPERM}}) {
     const std::string tag = "refused-" + std::to_string(refusal);
     EXPECT_EQ(in_child([&] {
                 sock_filter filter[] = {

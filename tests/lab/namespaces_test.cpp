@@ -90,21 +90,19 @@ TEST(Namespaces, every_host_can_talk_to_every_other_at_once) {
     ASSERT_EQ(::getsockname(sockets[host].get(), reinterpret_cast<sockaddr*>(&name), &length), 0);
     names.push_back(name);
   }
-  for (std::size_t from = 0; from < count; ++from)
+  for (std::size_t from = 0; from < count; ++from) {
     for (std::size_t to = 0; to < count; ++to)
-      if (from != to) {
-        ASSERT_EQ(::sendto(sockets[from].get(), "!", 1, 0,
-                           reinterpret_cast<const sockaddr*>(&names[to]), sizeof names[to]),
-                  1)
-            << from << " to " << to << ": " << system_reason(errno);
-      }
-  for (std::size_t to = 0; to < count; ++to)
-    for (std::size_t i = 0; i + 1 < count; ++i) {
+      ASSERT_EQ(::sendto(sockets[from].get(), "!", 1, 0,
+                         reinterpret_cast<const sockaddr*>(&names[to]), sizeof names[to]),
+                1)
+          << from << " to " << to << ": " << system_reason(errno);
+    for (std::size_t to = 0; to < count; ++to) {
       pollfd ready{sockets[to].get(), POLLIN, 0};
-      ASSERT_EQ(::poll(&ready, 1, 20'000), 1) << "only " << i << " others reached host " << to;
+      ASSERT_EQ(::poll(&ready, 1, 20'000), 1) << "nothing from " << from << " reached " << to;
       char byte = 0;
       ASSERT_EQ(::recv(sockets[to].get(), &byte, 1, 0), 1);
     }
+  }
 }
 
 TEST(Namespaces, congestion_control_is_what_was_asked_for) {

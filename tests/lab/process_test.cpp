@@ -87,6 +87,7 @@ TEST_F(ProcessOfALab, outlives_the_thread_that_started_it) {
         lab_->spawn(0, {"sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.02; done"},
                     pipe.write_end.get(), -1);
   }).join();
+  pipe.write_end.reset();
   ASSERT_EQ(read_line(pipe.read_end.get()), "ready");
   const auto task = std::filesystem::path("/proc/self/task") / std::to_string(starter);
   ASSERT_TRUE(comes_true([&] { return !std::filesystem::exists(task); }));
@@ -115,6 +116,7 @@ TEST_F(ProcessOfALab, destroying_it_ends_a_child_that_ignores_sigterm) {
     const lab::Process process =
         lab_->spawn(0, {"sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"},
                     pipe.write_end.get(), -1);
+    pipe.write_end.reset();
     pid = process.pid();
     ASSERT_EQ(read_line(pipe.read_end.get()), "ready");
   }
@@ -124,6 +126,7 @@ TEST_F(ProcessOfALab, destroying_it_ends_a_child_that_ignores_sigterm) {
 TEST_F(ProcessOfALab, dies_with_its_lab) {
   lab::Process process = start({"sleep", "1000"});
   lab_.reset();
+  ASSERT_TRUE(comes_true([&] { return process.poll().has_value(); }));
   EXPECT_EQ(process.wait(), 128 + SIGKILL);
 }
 

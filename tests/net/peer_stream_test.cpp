@@ -51,6 +51,7 @@ void play(const Script& script, const std::vector<std::size_t>& cuts, RecordingO
   ASSERT_TRUE(raw.write(io, std::string_view(script.bytes).substr(begin)));
   raw.close();
   ASSERT_TRUE(run_until(io, [&] { return owner.closed(); }));
+  owner.connection.reset();  // before its loop goes
 }
 
 Script short_script(const Payload& payload) {

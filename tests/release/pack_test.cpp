@@ -186,6 +186,8 @@ void put_large_tree(const fs::path& root, bool reverse) {
   for (int i = 0; i < 300; ++i) files.emplace_back(fmt::format("small/{}", i), i * 37);
   if (reverse) std::ranges::reverse(files);
   for (const auto& [path, size] : files) put(root / path, noise(size, size));
+  put(root / "c/zeros", "");
+  fs::resize_file(root / "c/zeros", 30u << 20);
   put_folder(root / "small");
 }
 
@@ -201,8 +203,7 @@ TEST(Pack, bytes_do_not_depend_on_threads_order_clock_umask_or_place) {
   }
 
   // Another file system, if there is one, lists folders in another order.
-  const fs::path memory = "/dev/shm";
-  const TempDir other(::access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path());
+  const TempDir other(fast_place());
   const mode_t umask_before = ::umask(0077);
   put_large_tree(other / "two", true);
   for (const auto& item : fs::recursive_directory_iterator(other.path())) {

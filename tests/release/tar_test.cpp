@@ -83,7 +83,8 @@ TEST(TarHeader, the_same_entry_gives_the_same_bytes) {
   entry.mode = 0755;
   const std::string header = tar_header(entry, 0);
   EXPECT_EQ(header.size(), 512u);
-  EXPECT_EQ(sha256(header).hex(), "97fa8dd82fc0405c5d7e7ae619775c1bd32a6bdfba637a44f622df42a46389ed");
+  EXPECT_EQ(sha256(header).hex(),
+            "97fa8dd82fc0405c5d7e7ae619775c1bd32a6bdfba637a44f622df42a46389ed");
 }
 
 }  // namespace

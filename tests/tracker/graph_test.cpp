@@ -291,7 +291,8 @@ TEST(Graph, a_host_that_lost_its_links_is_given_others_than_before) {
   std::vector<Endpoint> given = tracker.announce(alone).fleet->dial;
   alone.event = AnnounceEvent::none;
   alone.links = 1;
-  for (const Endpoint& e : tracker.announce(alone).fleet->dial) given.push_back(e);
+  const std::vector<Endpoint> more = tracker.announce(alone).fleet->dial;
+  given.insert(given.end(), more.begin(), more.end());
   EXPECT_EQ(given.size(), 10u);
   EXPECT_EQ(std::set<Endpoint>(given.begin(), given.end()).size(), 10u) << "nobody twice";
 }
@@ -299,8 +300,7 @@ TEST(Graph, a_host_that_lost_its_links_is_given_others_than_before) {
 TEST(Graph, a_host_that_lost_its_links_is_given_the_same_when_there_are_no_others) {
   Fleet fleet(1);
   for (std::uint32_t n = 0; n < 4; ++n) fleet.join(n);
-  fleet.lose_link(2, 0);
-  fleet.lose_link(2, 1);
+  fleet.lose_link(2, 0);  // two hosts and the seeder remain
   fleet.announce(2);
   EXPECT_EQ(fleet.host_links(2), 3u);
 }
@@ -337,6 +337,23 @@ TEST(Graph, a_restarted_tracker_leaves_a_healthy_swarm_alone) {
   }
   EXPECT_EQ(restarted.view().hosts, 200u);
   EXPECT_GE(restarted.announce(host(900)).fleet->dial.size(), 4u) << "newcomers are still linked";
+}
+
+TEST(Graph, a_restarted_tracker_counts_the_seeders_links_of_before) {
+  Tracker restarted;
+  AnnounceRequest s = seeder(1000, AnnounceEvent::none);
+  s.links = 8;
+  restarted.announce(s);
+  restarted.announce(host(0));
+  const auto is_told_of_seeder = [&](std::uint32_t n) {
+    const std::vector<Endpoint> dial = restarted.announce(host(n)).fleet->dial;
+    return std::count(dial.begin(), dial.end(), endpoint(1000)) == 1;
+  };
+  EXPECT_FALSE(is_told_of_seeder(1));
+  s.links = 7;
+  restarted.announce(s);
+  EXPECT_TRUE(is_told_of_seeder(2)) << "one of them has gone since";
+  EXPECT_FALSE(is_told_of_seeder(3));
 }
 
 TEST(Graph, nobody_is_told_to_dial_while_nobody_waits) {

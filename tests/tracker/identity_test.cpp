@@ -41,6 +41,17 @@ TEST(Identity, a_complete_host_that_left_and_comes_back_counts_once) {
   EXPECT_FALSE(tracker.view().swarm_complete);
 }
 
+TEST(Identity, a_stock_client_that_restarts_is_the_one_that_downloaded) {
+  Tracker tracker;
+  tracker.announce(stock(50));
+  tracker.announce_from(50, stock(51, 0));  // completed while it was away
+  EXPECT_EQ(tracker.view().complete_hosts, 1u);
+  tracker.announce_from(50, stock(52, 0));
+  EXPECT_EQ(tracker.view().complete_hosts, 1u);
+  EXPECT_EQ(tracker.view().stock_peers, 1u);
+  EXPECT_EQ(tracker.scrape().downloaded, 1u);
+}
+
 TEST(Identity, the_last_word_of_a_former_self_changes_nothing) {
   Tracker tracker;
   tracker.announce(host(1));

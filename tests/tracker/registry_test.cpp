@@ -146,6 +146,20 @@ TEST(Silence, of_three_intervals_and_10_s_ends_a_hosts_membership) {
   EXPECT_EQ(tracker.scrape().incomplete, 1u);
 }
 
+TEST(Silence, is_measured_by_the_latest_interval) {
+  Tracker tracker;
+  for (std::uint32_t n = 0; n < 3000; ++n) tracker.announce(host(n));
+  EXPECT_EQ(tracker.announce(host(4000)).interval_s, 3u);
+  for (std::uint32_t n = 0; n < 3000; ++n)
+    tracker.announce(host(n, everything, AnnounceEvent::stopped));
+  tracker.wait(seconds(1));
+  EXPECT_EQ(tracker.announce(host(4000, everything, AnnounceEvent::none)).interval_s, 1u);
+  tracker.wait(seconds(12));
+  EXPECT_EQ(tracker.view().hosts, 1u);
+  tracker.wait(seconds(1));
+  EXPECT_EQ(tracker.view().hosts, 0u);
+}
+
 TEST(Silence, of_a_complete_host_does_not_take_it_from_the_count) {
   Tracker tracker({.expect = 1});
   tracker.announce(host(1, 0));
