@@ -46,6 +46,7 @@ void LiveLines::show_plain(const std::string& text, Instant now) {
 
 void LiveLines::print(std::string_view line) {
   clear();
+  last_.reset();
   write_(fmt::format("{}\n", line));
 }
 
@@ -53,7 +54,6 @@ void LiveLines::clear() {
   if (!drawn_) return;
   write_(erase_below);
   drawn_ = false;
-  last_.reset();
 }
 
 }  // namespace murder::cli

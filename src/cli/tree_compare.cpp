@@ -134,7 +134,9 @@ class TreeComparer {
 
 std::vector<std::string> compare_tree(const SourceTree& source, const std::filesystem::path& other,
                                       std::stop_token stop, std::size_t limit) {
-  const SourceTree tree = scan_tree(other, ScanOptions{.include_vcs = true});
+  ScanOptions everything;
+  everything.include_vcs = true;
+  const SourceTree tree = scan_tree(other, everything);
   return TreeComparer(source, tree, std::move(stop), limit).run();
 }
 

@@ -200,7 +200,12 @@ class PeerSession {
   void staged() {
     staged_ = true;
     if (landing_->is_release()) {
-      const Manifest* manifest = unpacker_ ? &unpacker_->manifest() : nullptr;
+      std::optional<Manifest> kept;
+      if (landing_->already_staged() && landing_->is_pack()) {
+        const fs::path path = landing_->destination().manifest_path(metainfo_.tag());
+        kept = decode_manifest(read_file(path), path.string());
+      }
+      const Manifest* manifest = unpacker_ ? &unpacker_->manifest() : kept ? &*kept : nullptr;
       events_.emit(events::Staged{
           .tag = metainfo_.tag(),
           .path = (landing_->destination().path() / "releases" / metainfo_.tag()).string(),

@@ -43,7 +43,8 @@ def wait_for_event(running, name, timeout=PATIENCE_S, since=0, where=lambda even
             if where(event):
                 return event
         if ended or time.monotonic() > deadline:
-            pytest.fail(f"no such event {name}: {running.wait(1) if ended else running.out}\n"
+            others = [event for event in events(running) if event["event"] != "progress"]
+            pytest.fail(f"no such event {name}; status {running.status}; but {others}\n"
                         f"{running.err}")
         time.sleep(0.01)
 
