@@ -229,32 +229,24 @@ class Demo {
   /// From the first peer's start until every host is live or has failed.
   void transfer() {
     const std::uint64_t sent_before = lab_->bytes_sent(0);
-    const double seeder_before = origin_.seeder_sent_bytes();
     const ProcessorTime begin = ProcessorTime::now();
     std::optional<ProcessorTime> transferred;
     std::optional<ProcessorTime> staged;
+    const auto look = [&] {
+      if (!transferred && fleet_.transfer_over()) {
+        transferred = ProcessorTime::now();
+        origin_sent_ = lab_->bytes_sent(0) - sent_before;
+      }
+      if (!staged && fleet_.staging_over()) staged = ProcessorTime::now();
+      if (!transferred) origin_.throw_if_ended();
+      show_fleet();
+    };
     start_ = monotonic_seconds();
     start_peers();
-    watch_->wait_until([this] { return fleet_.all_settled(); },
-                       [&] {
-                         if (!transferred && fleet_.transfer_over()) {
-                           transferred = ProcessorTime::now();
-                           const double sent =
-                               lab_->has_shaped_links()
-                                   ? static_cast<double>(lab_->bytes_sent(0) - sent_before)
-                                   : origin_.seeder_sent_bytes() - seeder_before;
-                           figures_.seeder_copies = sent / static_cast<double>(packed_.pack_bytes);
-                         }
-                         if (!staged && fleet_.staging_over()) staged = ProcessorTime::now();
-                         if (!transferred) origin_.throw_if_ended();
-                         show_fleet();
-                       });
+    watch_->wait_until([this] { return fleet_.all_settled(); }, look);
     if (transferred) figures_.transfer_busy = busy_share(begin, *transferred);
     if (transferred && staged) figures_.staging_busy = busy_share(*transferred, *staged);
     if (context_.json) context_.reporter->emit(fleet_.to_event());
-    // Those that a failure drags along do not count: it is the hosts that have it that are timed.
-    figures_.complete_s = fleet_.complete_times(start_);
-    figures_.staged_s = fleet_.staged_times(start_);
   }
 
   void show_fleet() {
@@ -274,6 +266,10 @@ class Demo {
     if (fleet_.failed_count() == 0)
       watch_->wait_until(all_peers_ended, {}, patience_with_lingering);
     watch_->end_all(grace);
+    // Without interfaces that count there is what the seeder said, up to its last report.
+    const double sent =
+        lab_->has_shaped_links() ? static_cast<double>(origin_sent_) : origin_.seeder_sent_bytes();
+    figures_.seeder_copies = sent / static_cast<double>(packed_.pack_bytes);
   }
 
   void compare() {
@@ -295,6 +291,9 @@ class Demo {
     for (std::size_t i = 0; i < arrived.size(); ++i)
       if (!differences[i].empty()) fleet_.fail(arrived[i], differences[i]);
     figures_.verified = options_.hosts - fleet_.failed_count();
+    // The hosts that have it are what is timed.
+    figures_.complete_s = fleet_.complete_times(start_);
+    figures_.staged_s = fleet_.staged_times(start_);
   }
 
   /// How what is live on a host differs from the source; empty: in nothing.
@@ -338,7 +337,8 @@ class Demo {
   DemoFigures figures_;
   FleetState fleet_;
   DemoOrigin origin_;
-  double start_ = 0;  ///< of the first peer, on the monotonic clock, seconds
+  std::uint64_t origin_sent_ = 0;  ///< over its link, until the last host was complete
+  double start_ = 0;               ///< of the first peer, on the monotonic clock, seconds
   Instant next_fleet_event_{};
   // In the order in which they are made; they go the other way round.
   std::optional<WorkFolder> work_;

@@ -116,8 +116,9 @@ std::string report_of(const DemoFigures& f) {
   out += line("network", links(f));
   out += line("complete after", times(f.complete_s));
   out += line("staged after", times(f.staged_s));
-  out += line("plain copy", fmt::format("{} to one host, over the same link in this run",
-                                        time(f.reference.plain_copy_s)));
+  out += line("plain copy",
+              fmt::format("{} to one host, {} in this run", time(f.reference.plain_copy_s),
+                          f.shaped ? "over the same link" : "on loopback"));
   out += line("last / plain copy", ratio ? fmt::format("{:.2f}", *ratio) : std::string("-"));
   out += line("seeder sent", f.seeder_copies ? fmt::format("{:.2f} copies", *f.seeder_copies)
                                              : std::string("unknown"));

@@ -36,6 +36,7 @@ std::string styled(std::string_view text, Style style, const Terminal& terminal)
 }
 
 std::string fit(std::string_view text, unsigned columns) {
+  if (columns == 0) return {};
   unsigned seen = 0;
   std::size_t keep = 0;  // bytes of the first columns - 1 characters
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -43,7 +44,7 @@ std::string fit(std::string_view text, unsigned columns) {
     if (++seen == columns) keep = i;
     if (seen > columns) return std::string(text.substr(0, keep)) + "…";
   }
-  return columns == 0 ? std::string() : std::string(text);
+  return std::string(text);
 }
 
 }  // namespace murder::cli

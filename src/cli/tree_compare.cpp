@@ -29,23 +29,24 @@ std::string_view name_of(EntryType type) {
   return "";
 }
 
-/// Both files from where they stand, until they differ, end, or `stop`.
 class ContentComparer {
  public:
-  /// The names are for errors.
-  bool same(int a, const std::string& a_name, int b, const std::string& b_name,
+  /// The first `size` bytes of both files, from where they stand. The names are for errors.
+  bool same(int a, const std::string& a_name, int b, const std::string& b_name, std::uint64_t size,
             const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      const std::size_t in_a = fill(a, a_name, a_);
-      const std::size_t in_b = fill(b, b_name, b_);
-      if (in_a != in_b || std::memcmp(a_.data(), b_.data(), in_a) != 0) return false;
-      if (in_a < a_.size()) return true;
+    for (std::uint64_t left = size; left > 0 && !stop.stop_requested();) {
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left, a_.size()));
+      if (fill(a, a_name, std::span(a_).first(count)) != count ||
+          fill(b, b_name, std::span(b_).first(count)) != count ||
+          std::memcmp(a_.data(), b_.data(), count) != 0)
+        return false;
+      left -= count;
     }
     return true;
   }
 
  private:
-  /// As much as fits; less at the end of the file alone.
+  /// How much there was; less than asked for at the end of the file alone.
   static std::size_t fill(int fd, const std::string& name, std::span<char> out) {
     std::size_t got = 0;
     while (got < out.size()) {
@@ -101,14 +102,15 @@ class TreeComparer {
                                  printable(a.link_target)));
     else if (a.size != b.size)
       differ(a.path, fmt::format("{} bytes, not {}", b.size, a.size));
-    else if (a.type == EntryType::file && !same_content(a.path))
+    else if (a.type == EntryType::file && !same_content(a))
       differ(a.path, "other content");
   }
 
-  bool same_content(const std::string& path) {
-    const UniqueFd a = open_in(source_, path);
-    const UniqueFd b = open_in(other_, path);
-    return content_.same(a.get(), full(source_, path), b.get(), full(other_, path), stop_);
+  bool same_content(const Entry& entry) {
+    const UniqueFd a = open_in(source_, entry.path);
+    const UniqueFd b = open_in(other_, entry.path);
+    return content_.same(a.get(), full(source_, entry.path), b.get(), full(other_, entry.path),
+                         entry.size, stop_);
   }
 
   static std::string full(const SourceTree& tree, const std::string& path) {
@@ -144,8 +146,13 @@ std::vector<std::string> compare_file(const std::filesystem::path& source,
                                       const std::filesystem::path& other, std::stop_token stop) {
   const UniqueFd a = open_file(source, O_RDONLY);
   const UniqueFd b = open_file(other, O_RDONLY | O_NOFOLLOW);
-  if (ContentComparer().same(a.get(), source.native(), b.get(), other.native(), stop)) return {};
-  return {fmt::format("{}: other content", printable(other.filename().native()))};
+  const std::string name = printable(other.filename().native());
+  const std::uint64_t size = file_size(a.get(), source);
+  const std::uint64_t other_size = file_size(b.get(), other);
+  if (size != other_size) return {fmt::format("{}: {} bytes, not {}", name, other_size, size)};
+  if (ContentComparer().same(a.get(), source.native(), b.get(), other.native(), size, stop))
+    return {};
+  return {fmt::format("{}: other content", name)};
 }
 
 }  // namespace murder::cli

@@ -3,8 +3,7 @@
 //   DEST/releases/TAG/            a release, complete and verified: it exists or it does not
 //   DEST/releases/TAG.partial/    being staged
 //   DEST/current -> releases/TAG  switched by rename(2)
-//   DEST/.murder/                 lock, journal, manifests/TAG,
-//   packs/TAG.{tar.zst,torrent}[.partial]
+//   DEST/.murder/                 lock, journal, manifests/, packs/
 //
 // docs/host-layout.md says what each is for.
 //

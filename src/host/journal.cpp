@@ -3,6 +3,7 @@
 // with a newline before the next one is appended.
 #include "host/journal.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 // The lock on a DEST: flock(2) on .murder/lock, so that a crash frees it. The file's text says who
 // holds it and is for people alone.
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <fcntl.h>

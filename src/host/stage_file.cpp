@@ -3,6 +3,7 @@
 // The payload is cloned where the filesystem can share extents, else copied; never hard-linked: a
 // resumed transfer may rewrite the kept payload, and mode, owner and mtime would change for both.
 // It is read once either way, for the manifest's SHA-256 that `verify` compares with.
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -166,7 +166,7 @@ class PeerSession {
         manifest.frames.back().stored_offset + manifest.frames.back().stored_size > where.offset)
       throw Error(ErrorKind::integrity,
                   fmt::format("the manifest of {} has frames past its own place", metainfo_.tag()));
-    check_room(landing_->destination(), metainfo_.length, manifest.total_file_bytes(),
+    check_room(landing_->destination(), metainfo_.length, tree_bytes_on_disk(manifest),
                metainfo_.length);
     unpacker_.emplace(io_, metainfo_, payload_->fd(), landing_->destination(), std::move(manifest),
                       std::move(stored), StageOptions{options_.owner}, node_->engine().have(),

@@ -24,7 +24,10 @@ FramePipeline::FramePipeline(TarStream& stream, int level, unsigned threads)
       slots_(std::size_t{2} * threads) {
   for (unsigned i = 0; i < threads; ++i) {
     try {
-      threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+      threads_.emplace_back([this, room = std::make_unique_for_overwrite<std::uint8_t[]>(
+                                       frame_size_bytes)](const std::stop_token& stop) {
+        work(stop, {room.get(), frame_size_bytes});
+      });
     } catch (const std::system_error& error) {
       if (threads_.empty())
         throw_system_error("cannot start", "a thread to pack with", error.code().value());
@@ -49,8 +52,7 @@ const FramePipeline::Compressed& FramePipeline::next() {
   return slot.frame;
 }
 
-void FramePipeline::work(const std::stop_token& stop) {
-  const auto room = std::make_unique_for_overwrite<std::uint8_t[]>(frame_size_bytes);
+void FramePipeline::work(const std::stop_token& stop, std::span<std::uint8_t> room) {
   for (;;) {
     std::uint64_t index = 0;
     {
@@ -62,7 +64,7 @@ void FramePipeline::work(const std::stop_token& stop) {
     }
     Slot& slot = slots_[index % slots_.size()];
     try {
-      make(index, {room.get(), frame_size_bytes}, slot);
+      make(index, room, slot);
     } catch (...) {
       slot.error = std::current_exception();
     }

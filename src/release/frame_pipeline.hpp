@@ -47,7 +47,7 @@ class FramePipeline {
     bool ready = false;
   };
 
-  void work(const std::stop_token& stop);
+  void work(const std::stop_token& stop, std::span<std::uint8_t> room);
   void make(std::uint64_t index, std::span<std::uint8_t> raw, Slot& slot);
   Compressed compress(std::span<const std::uint8_t> raw,
                       std::unique_ptr<std::uint8_t[]>& room) const;

@@ -71,7 +71,7 @@ SourceTree scan(const std::filesystem::path& source, const PackOptions& options,
       .include_vcs = options.include_vcs, .exclude = options.exclude, .leave_out = {}};
   const auto leave_out = [&](const std::filesystem::path& path) {
     struct stat status {};
-    if (::stat(path.c_str(), &status) == 0)
+    if (::lstat(path.c_str(), &status) == 0)
       scan_options.leave_out.emplace_back(status.st_dev, status.st_ino);
   };
   std::ranges::for_each(own_files, leave_out);

@@ -16,6 +16,8 @@ constexpr Duration keep_alive_after = std::chrono::seconds(60);
 constexpr Duration silent_link = std::chrono::seconds(150);
 constexpr Duration stock_turn = std::chrono::seconds(10);
 constexpr Duration probe_after = std::chrono::seconds(2);
+/// Announcements to murder peers wait this long at most for a message to travel with.
+constexpr Duration longest_untold = std::chrono::milliseconds(10);
 constexpr Duration housekeeping = std::chrono::milliseconds(250);
 constexpr std::size_t stock_slots_alone = 8;
 
@@ -67,6 +69,7 @@ Link* Engine::find(LinkId id) {
 
 void Engine::send(Link& link, const wire::Message& message, Instant now) {
   link.last_said = now;
+  tell_untold(link, now);
   driver_.send(link.id, message);
 }
 
@@ -195,6 +198,28 @@ void Engine::drop(LinkId id, const std::string& reason, bool ban, Instant now) {
 void Engine::tell_have(Link& link, PieceIndex piece, Instant now) {
   if (link.murder && link.theirs.test(piece)) return;
   if (link.told.set(piece)) send(link, wire::Have{piece}, now);
+}
+
+void Engine::tell_untold(Link& link, Instant now) {
+  if (link.untold.empty()) return;
+  link.last_said = now;
+  for (const PieceIndex piece : std::exchange(link.untold, {}))
+    if (!link.theirs.test(piece) && link.told.set(piece)) driver_.send(link.id, wire::Have{piece});
+}
+
+void Engine::tell_everyone(PieceIndex piece, Instant now) {
+  if (last_verified_ != Instant{}) smooth(piece_interval_s_, to_seconds(now - last_verified_), 0.1);
+  last_verified_ = now;
+  const Duration patience = std::min(from_seconds(2 * piece_interval_s_), longest_untold);
+  const bool at_once = picker_.untouched() == 0;
+  for (auto& [id, link] : links_) {
+    if (!link.murder || at_once) {
+      tell_have(link, piece, now);
+    } else if (!link.theirs.test(piece)) {
+      link.untold.push_back(piece);
+      if (!untold_due_) untold_due_ = now + patience;
+    }
+  }
 }
 
 void Engine::show_more(Link& link, Instant now) {
@@ -587,7 +612,7 @@ void Engine::on_piece_verified(PieceIndex piece, bool matches, Instant now) {
   }
   picker_.mark_have(piece);
   bytes_have_ += config_.geometry.piece_size(piece);
-  for (auto& [id, link] : links_) tell_have(link, piece, now);
+  tell_everyone(piece, now);
   if (!complete()) {
     if (waited) request_everywhere(now);
     return;
@@ -639,6 +664,7 @@ void Engine::on_block_sent(LinkId id, const wire::Block& block, Instant now) {
   link->uploaded += block.length;
   uploaded_ += block.length;
   link->uploaded_since += block.length;
+  tell_untold(*link, now);
   const double seconds = to_seconds(now - link->upload_measured_at);
   if (seconds >= 0.05) {
     smooth(link->upload_rate, static_cast<double>(link->uploaded_since) / seconds, 0.5);
@@ -762,6 +788,10 @@ void Engine::tick(Instant now) {
     // A link that stalled gets one block to prove itself.
     request_everywhere(now);
   }
+  if (untold_due_ && *untold_due_ <= now) {
+    untold_due_.reset();
+    for (auto& [id, link] : links_) tell_untold(link, now);
+  }
   if (take_back_due_ && *take_back_due_ <= now) {
     take_back_due_.reset();
     request_everywhere(now);
@@ -774,6 +804,7 @@ Instant Engine::next_tick(Instant now) const {
   Instant next = std::max(last_housekeeping_ + housekeeping, now + std::chrono::milliseconds(1));
   if (const auto due = announcer_.next_due()) next = std::min(next, *due);
   if (take_back_due_) next = std::min(next, *take_back_due_);
+  if (untold_due_) next = std::min(next, *untold_due_);
   if (!complete())
     if (const auto due = book_.next_due(links_.size(), config_.wanted_links))
       next = std::min(next, *due);

@@ -134,6 +134,8 @@ class Engine {
   void forget(LinkId link, Instant now);
   void greet(Link& link, Instant now);
   void tell_have(Link& link, PieceIndex piece, Instant now);
+  void tell_untold(Link& link, Instant now);
+  void tell_everyone(PieceIndex piece, Instant now);
   void show_more(Link& link, Instant now);
   void open_to_all(Instant now);
   void they_have(Link& link, PieceIndex piece);
@@ -172,6 +174,9 @@ class Engine {
   double piece_seconds_ =
       0;  ///< how long a piece takes from being asked for to having come, smoothed
   std::optional<Instant> take_back_due_;
+  double piece_interval_s_ = 0;  ///< between pieces verified, smoothed
+  Instant last_verified_{};
+  std::optional<Instant> untold_due_;
   Instant next_slot_change_{};
   Instant last_housekeeping_{};
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include "base/digest.hpp"
 #include "base/endpoint.hpp"
@@ -31,6 +32,7 @@ struct Link {
   // What they have and what they were told.
   Bitfield theirs;
   Bitfield told;
+  std::vector<PieceIndex> untold;  ///< verified of late; said with the next message
 
   // Choking and interest; murder peers are never choked.
   bool they_choke = true;

@@ -3,7 +3,7 @@ last long enough for something to happen in its middle.
 
 The origin has one namespace, the fleet another; one veth pair joins them, and all that the origin
 sends goes through the shaped end of it. Hosts of the fleet are addresses of their namespace: what
-they send to one another is not held back.
+they send to one another goes through its loopback and is not held back unless a test wants it.
 """
 
 import contextlib
@@ -71,6 +71,12 @@ class ShapedNet:
         """Of what the origin sends, from now on."""
         _run("tc", "-n", self.origin, "qdisc", "replace", "dev", "eth0", "root", "tbf",
              "rate", f"{mbit}mbit", "burst", "64kb", "limit", "256kb")
+
+    def hold_back_hosts(self, mbit):
+        """All that the fleet's hosts send one another, together, goes at this rate from now on."""
+        _run("ip", "-n", self.fleet, "link", "set", "lo", "mtu", "1500")
+        _run("tc", "-n", self.fleet, "qdisc", "replace", "dev", "lo", "root", "tbf",
+             "rate", f"{mbit}mbit", "burst", "64kb", "limit", "1mb")
 
     def close(self):
         for name in (self.origin, self.fleet):

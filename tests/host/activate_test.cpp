@@ -77,6 +77,29 @@ TEST_F(Activate, a_journal_that_cannot_be_written_leaves_the_old_release_live) {
   EXPECT_EQ(names_in(dest()), (std::vector<std::string>{".murder", "current", "releases"}));
 }
 
+TEST_F(Activate, a_switch_that_the_kernel_refuses_is_not_in_the_journal) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root: lets an ordinary user meet root's link";
+  fs::create_symlink("releases/v1", dest() / "current");
+  // Anyone may add a link here, but only root may replace root's.
+  ::chmod(dest().c_str(), 01777);
+  ::chmod(temp_.path().c_str(), 0755);
+  give_to_ordinary_user(dest() / ".murder");
+  EXPECT_EQ(in_child([&] {
+              drop_privileges();
+              try {
+                activate(destination_, "v2");
+              } catch (const Error& error) {
+                require(std::string_view(error.what()).find("cannot switch") == 0, error.what());
+                return;
+              }
+              require(false, "switched");
+            }),
+            0);
+  EXPECT_EQ(live(), "v1");
+  EXPECT_TRUE(read_journal(destination_).empty());
+  EXPECT_EQ(names_in(dest()), (std::vector<std::string>{".murder", "current", "releases"}));
+}
+
 class Rollback : public Activate {};
 
 TEST_F(Rollback, goes_back_and_then_further_back_never_forth) {

@@ -54,10 +54,14 @@ TEST_F(StageFile, has_the_same_mtime_wherever_it_is_staged) {
 }
 
 TEST_F(StageFile, zeros_take_no_room) {
-  write_text(payload(), std::string(4u << 20, '\0') + "end");
-  stage_file(destination_, "v1", "image", payload(), {});
-  EXPECT_LE(status_of(releases() / "v1/image").st_blocks * 512, 64 * 1024);
-  EXPECT_EQ(drifts(destination_, "v1"), no_drift);
+  const std::string zeros(9u << 19, '\0');
+  for (const std::string& content : {zeros + "end", "begin" + zeros}) {
+    const std::string tag = "size-" + std::to_string(content.size());
+    write_text(payload(), content);
+    stage_file(destination_, tag, "image", payload(), {});
+    EXPECT_LE(status_of(releases() / tag / "image").st_blocks * 512, 64 * 1024);
+    EXPECT_EQ(drifts(destination_, tag), no_drift);
+  }
 }
 
 TEST_F(StageFile, empty_files_and_those_of_many_frames_can_be_staged) {

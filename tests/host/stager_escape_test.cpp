@@ -26,9 +26,9 @@ class StagerEscape : public testing::Test {
   fs::path dest() const { return temp_.path() / "app"; }
   fs::path outside() const { return temp_.path() / "outside"; }
   fs::path partial() const { return dest() / "releases/v1.partial"; }
-  void expect_refused(PackBuilder& builder) {
+  void expect_refused(PackBuilder& builder, std::string_view why) {
     const Pack pack = builder.build();
-    expect_error(ErrorKind::integrity, "refused to unpack", [&] {
+    expect_error(ErrorKind::integrity, why, [&] {
       Stager stager(destination_, "v1", pack.manifest, {});
       for (std::size_t i = 0; i < pack.frames.size(); ++i)
         stager.unpack(i, as_bytes(pack.frames[i]));
@@ -57,52 +57,69 @@ TEST_F(StagerEscape, paths_that_climb) {
   for (const char* path :
        {"../x", "../../shared/victim", "..", ".", "a/../../x", "a/./x", "a//x", "a/", "", "/"}) {
     SCOPED_TRACE(path);
-    expect_refused(PackBuilder().folder("a").file(path, "evil"));
-    expect_refused(PackBuilder().folder("a").folder(path));
-    expect_refused(PackBuilder().folder("a").symlink(path, "x"));
+    expect_refused(PackBuilder().folder("a").file(path, "evil"), "leads out of the release");
+    expect_refused(PackBuilder().folder("a").folder(path), "leads out of the release");
+    expect_refused(PackBuilder().folder("a").symlink(path, "x"), "leads out of the release");
   }
-  expect_refused(PackBuilder().folder("..").file("../x", "evil"));
-  expect_refused(PackBuilder().file(std::string("x\0/../../y", 10), "evil"));
+  expect_refused(PackBuilder().folder("..").file("../x", "evil"), "leads out of the release");
+  expect_refused(PackBuilder().file(std::string("x\0/../../y", 10), "evil"),
+                 "leads out of the release");
 }
 
 TEST_F(StagerEscape, absolute_paths) {
-  expect_refused(PackBuilder().file((outside() / "x").native(), "evil"));
-  expect_refused(PackBuilder().folder((outside() / "x").native()));
-  expect_refused(PackBuilder().file("/x", "evil"));
+  expect_refused(PackBuilder().file((outside() / "x").native(), "evil"),
+                 "leads out of the release");
+  expect_refused(PackBuilder().folder((outside() / "x").native()), "leads out of the release");
+  expect_refused(PackBuilder().file("/x", "evil"), "leads out of the release");
 }
 
 TEST_F(StagerEscape, paths_through_a_symlink_entry) {
-  expect_refused(PackBuilder().symlink("a", outside().native()).file("a/x", "evil"));
-  expect_refused(PackBuilder().symlink("a", "../../shared").file("a/victim", "evil"));
+  expect_refused(PackBuilder().symlink("a", outside().native()).file("a/x", "evil"),
+                 "does not lie in a folder of the release");
+  expect_refused(PackBuilder().symlink("a", "../../shared").file("a/victim", "evil"),
+                 "does not lie in a folder of the release");
   expect_refused(
-      PackBuilder().folder("b").symlink("a", "b").folder("a/sub").file("a/sub/x", "evil"));
-  expect_refused(PackBuilder().symlink("a", outside().native()).hardlink("a/x", "f").file("f", ""));
+      PackBuilder().folder("b").symlink("a", "b").folder("a/sub").file("a/sub/x", "evil"),
+      "does not lie in a folder of the release");
+  expect_refused(PackBuilder().symlink("a", outside().native()).hardlink("a/x", "f").file("f", ""),
+                 "does not lie in a folder of the release");
 }
 
 TEST_F(StagerEscape, an_entry_named_twice) {
   expect_refused(
-      PackBuilder().symlink("a", (outside() / "victim").native()).file("a", "evil content"));
-  expect_refused(PackBuilder().folder("a").symlink("a", outside().native()).file("a/x", "evil"));
+      PackBuilder().symlink("a", (outside() / "victim").native()).file("a", "evil content"),
+      "named twice");
+  expect_refused(PackBuilder().folder("a").symlink("a", outside().native()).file("a/x", "evil"),
+                 "named twice");
 }
 
 TEST_F(StagerEscape, paths_below_a_file_or_below_nothing) {
-  expect_refused(PackBuilder().file("a", "x").file("a/b", "x"));
-  expect_refused(PackBuilder().file("never/named/x", "x"));
+  expect_refused(PackBuilder().file("a", "x").file("a/b", "x"),
+                 "does not lie in a folder of the release");
+  expect_refused(PackBuilder().file("never/named/x", "x"),
+                 "does not lie in a folder of the release");
 }
 
 TEST_F(StagerEscape, hard_links_to_outside) {
-  expect_refused(PackBuilder().hardlink("a", (outside() / "victim").native()));
-  expect_refused(PackBuilder().hardlink("a", "../../shared/victim"));
-  expect_refused(PackBuilder().hardlink("a", "b").symlink("b", (outside() / "victim").native()));
-  expect_refused(PackBuilder().hardlink("a", "b").folder("b"));
-  expect_refused(PackBuilder().hardlink("a", "b").hardlink("b", "a"));
-  expect_refused(PackBuilder().hardlink("a", "a"));
-  expect_refused(PackBuilder().hardlink("a", ""));
+  expect_refused(PackBuilder().hardlink("a", (outside() / "victim").native()),
+                 "a hard link to what is not a file of the release");
+  expect_refused(PackBuilder().hardlink("a", "../../shared/victim"),
+                 "a hard link to what is not a file of the release");
+  expect_refused(PackBuilder().hardlink("a", "b").symlink("b", (outside() / "victim").native()),
+                 "a hard link to what is not a file of the release");
+  expect_refused(PackBuilder().hardlink("a", "b").folder("b"),
+                 "a hard link to what is not a file of the release");
+  expect_refused(PackBuilder().hardlink("a", "b").hardlink("b", "a"),
+                 "a hard link to what is not a file of the release");
+  expect_refused(PackBuilder().hardlink("a", "a"),
+                 "a hard link to what is not a file of the release");
+  expect_refused(PackBuilder().hardlink("a", ""),
+                 "a hard link to what is not a file of the release");
 }
 
 TEST_F(StagerEscape, links_to_nothing) {
-  expect_refused(PackBuilder().symlink("a", ""));
-  expect_refused(PackBuilder().symlink("a", std::string("b\0c", 3)));
+  expect_refused(PackBuilder().symlink("a", ""), "a symlink to nothing");
+  expect_refused(PackBuilder().symlink("a", std::string("b\0c", 3)), "a symlink to nothing");
 }
 
 TEST_F(StagerEscape, content_outside_of_the_frames) {

@@ -51,7 +51,7 @@ TEST_F(Verify, changed_modes_are_found_with_their_special_bits) {
   fs::permissions(in_release("etc/config"), fs::perms::others_read, fs::perm_options::add);
   fs::permissions(in_release("empty"), fs::perms{0755});
   fs::permissions(in_release("bin/app"), fs::perms::set_uid, fs::perm_options::add);
-  EXPECT_EQ(drifts(), (std::vector<std::string>{"mode bin/app", "mode bin/app-again", "mode empty",
+  ASSERT_EQ(drifts(), (std::vector<std::string>{"mode bin/app", "mode bin/app-again", "mode empty",
                                                 "mode etc/config"}));
   EXPECT_EQ(verify_release(destination_, "v1")[3].detail, "mode 0644, not 0640");
 }

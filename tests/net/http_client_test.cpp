@@ -28,7 +28,7 @@ class AskingHttp : public ::testing::Test {
       return result.has_value();
     }));
     run_ready(io);
-    const HttpResult got = result.value_or(HttpResult{});
+    HttpResult got = result.value_or(HttpResult{});
     EXPECT_EQ(got.status == 0, !got.error.empty());
     return got;
   }

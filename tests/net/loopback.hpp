@@ -96,6 +96,7 @@ class RawSocket {
 
   const std::string& received() const { return received_; }
   bool ended() const { return ended_; }
+  bool was_reset() const { return reset_; }
   /// Takes what is there.
   void read() {
     char buffer[65536];
@@ -106,6 +107,7 @@ class RawSocket {
         continue;
       }
       if (got == 0 || (errno != EAGAIN && errno != ENOTCONN)) ended_ = true;
+      if (got < 0 && errno == ECONNRESET) reset_ = true;
       return;
     }
   }
@@ -166,6 +168,7 @@ class RawSocket {
   UniqueFd fd_;
   std::string received_;
   bool ended_ = false;
+  bool reset_ = false;
   bool broken_ = false;
 };
 

@@ -1,7 +1,9 @@
 // What two connections say to each other arrives: whole, in order, and control before bulk.
-#include <array>
-#include <boost/asio/steady_timer.hpp>
+#include <algorithm>
+#include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <thread>
 
 #include "loopback.hpp"
 #include "recording_owner.hpp"
@@ -123,7 +125,7 @@ TEST_F(PeerExchange, messages_between_blocks_do_not_disturb_them) {
       for (int i = 0; i < 300; ++i) left.connection->send(wire::Have{PieceIndex(haves++)});
   };
   for (std::uint32_t i = 0; i < 40; ++i) left.upload(payload.block(i, i * 50'000, 50'000));
-  ASSERT_TRUE(run_until(io, [&] { return right.messages.size() == 40u * 300; }));
+  ASSERT_TRUE(run_until(io, [&] { return right.messages.size() == 12'000; }));
   for (std::uint32_t i = 0; i < haves; ++i) {
     ASSERT_EQ(right.messages[i], wire::Message(wire::Have{PieceIndex(i)}));
     ASSERT_EQ(right.blocks_before[i], i / 300 + 1);
@@ -140,7 +142,7 @@ TEST_F(PeerExchange, a_have_overtakes_the_blocks_that_are_queued) {
     if (event == Event::block_sent && left.sent.size() == 1)
       left.connection->send(wire::Have{PieceIndex(9)});
   };
-  for (std::uint32_t i = 0; i < 100; ++i) left.upload(payload.block(i, 0, 128 * 1024));
+  for (std::uint32_t i = 0; i < 100; ++i) left.upload(payload.block(i, 0, 131'072));
   ASSERT_TRUE(run_until(io, [&] { return right.ended.size() == 100; }));
   ASSERT_EQ(right.messages.size(), 1u);
   EXPECT_EQ(right.blocks_before[0], 1u);
@@ -164,22 +166,32 @@ std::size_t blocks_before_have(std::string_view stream) {
 }
 
 TEST_F(PeerExchange, a_full_socket_neither_takes_another_block_nor_holds_up_a_have) {
-  const Payload payload(1u << 20);
+  constexpr std::uint32_t length = 1u << 20;
+  const Payload payload(length);
   connect_raw();
-  constexpr std::size_t count = 400;
-  for (std::uint32_t i = 0; i < count; ++i) left.upload(payload.block(i, 0, 128 * 1024));
+  constexpr std::size_t count = 30;
+  for (std::uint32_t i = 0; i < count; ++i) left.upload(payload.block(i, 0, length));
   run_ready(io);  // the far end does not read: this ends when the socket is full
   const std::size_t begun = left.asked;
-  ASSERT_LT(begun, count) << "the kernel took everything; the test needs more blocks";
-  EXPECT_LE(left.asked, left.sent.size() + 1);
+  ASSERT_EQ(begun, left.sent.size() + 1) << "half-way through a block";
   left.connection->send(wire::Have{PieceIndex(9)});
   run_ready(io);
-  ASSERT_TRUE(raw.read_until_size(io, count * (128 * 1024 + 13) + 9));
+  ASSERT_TRUE(raw.read_until_size(io, count * (length + 13) + 9));
   EXPECT_EQ(blocks_before_have(raw.received()), begun);
 }
 
+TEST_F(PeerExchange, a_full_socket_is_noticed_before_the_next_block_is_begun) {
+  const Payload payload(1000);
+  connect_raw();
+  constexpr std::size_t count = 40'000;
+  for (std::uint32_t i = 0; i < count; ++i) left.upload(payload.block(i, 0, 1000));
+  run_ready(io);
+  ASSERT_LT(left.asked, count) << "the kernel took everything; the test needs more blocks";
+  EXPECT_EQ(left.asked, left.sent.size()) << "a block is stuck half-way, and control behind it";
+}
+
 TEST_F(PeerExchange, an_upload_that_ran_dry_goes_on_when_woken) {
-  const Payload payload(64 * 1024);
+  const Payload payload(65'536);
   connect();
   shake_hands();
   for (std::uint32_t i = 1; i <= 3; ++i) {
@@ -191,7 +203,7 @@ TEST_F(PeerExchange, an_upload_that_ran_dry_goes_on_when_woken) {
 }
 
 TEST_F(PeerExchange, a_block_found_from_inside_next_block_is_not_forgotten) {
-  const Payload payload(64 * 1024);
+  const Payload payload(65'536);
   connect();
   shake_hands();
   bool woken = false;
@@ -227,7 +239,7 @@ TEST_F(PeerExchange, the_messages_of_one_turn_share_a_segment) {
   connect_raw();
   const unsigned before = raw.data_segments_in();
   for (std::uint32_t i = 0; i < 50; ++i) left.connection->send(wire::Have{PieceIndex(i)});
-  ASSERT_TRUE(raw.read_until_size(io, 50 * 9));
+  ASSERT_TRUE(raw.read_until_size(io, 450));
   EXPECT_EQ(raw.data_segments_in(), before + 1);
 }
 
@@ -241,19 +253,35 @@ TEST_F(PeerExchange, a_blocks_header_leaves_with_its_data) {
 }
 
 TEST_F(PeerExchange, a_busy_upload_leaves_others_their_turn) {
-  const Payload payload(1u << 20);
-  connect();
-  shake_hands();
-  // Both ends run on this loop; without a budget the whole upload would be one turn.
-  std::size_t sent_at_turn = 0;
+  constexpr std::uint32_t length = 16'384;
+  constexpr std::size_t count = 4000;
+  const Payload payload(length);
+  connect_raw();
+  std::size_t in_turn = 0;
+  std::size_t most_in_turn = 0;
   left.hook = [&](Event event) {
-    if (event == Event::block_sent && left.sent.size() == 1)
-      boost::asio::post(io, [&] { sent_at_turn = left.sent.size(); });
+    if (event != Event::block_sent) return;
+    if (in_turn == 0) boost::asio::post(io, [&] { in_turn = 0; });
+    in_turn += length;
+    most_in_turn = std::max(most_in_turn, in_turn);
   };
-  for (std::uint32_t i = 0; i < 2000; ++i) left.upload(payload.block(i, 0, 1000));
-  ASSERT_TRUE(run_until(io, [&] { return right.ended.size() == 2000; }));
-  EXPECT_GT(sent_at_turn, 0u);
-  EXPECT_LT(sent_at_turn, 300u);
+  // A reader that keeps up: without a budget the whole upload could be one turn.
+  std::thread reader([fd = raw.fd()] {
+    std::vector<char> buffer(1u << 20);
+    pollfd readable{fd, POLLIN, 0};
+    for (std::size_t left_over = count * (length + 13u); left_over > 0;) {
+      const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);
+      if (got > 0)
+        left_over -= static_cast<std::size_t>(got);
+      else if (got == 0 || ::poll(&readable, 1, 20'000) <= 0)
+        return;
+    }
+  });
+  for (std::uint32_t i = 0; i < count; ++i) left.upload(payload.block(i, 0, length));
+  EXPECT_TRUE(run_until(io, [&] { return left.sent.size() == count; }));
+  if (left.sent.size() < count) left.connection->close("failed");  // lets the reader end
+  reader.join();
+  EXPECT_LE(most_in_turn, 256u * 1024 + length);
 }
 
 TEST_F(PeerExchange, the_kernels_round_trip_is_told) {

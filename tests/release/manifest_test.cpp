@@ -187,7 +187,7 @@ TEST_P(RefusedManifest, is_an_integrity_error_that_says_why) {
                          [&] { decode_manifest(encode_manifest(m), "evil.tar.zst"); }));
 }
 
-std::function<void(Manifest&)> renamed(std::size_t index, std::string path) {
+std::function<void(Manifest&)> renamed(std::size_t index, const std::string& path) {
   return [=](Manifest& m) { m.entries[index].path = path; };
 }
 

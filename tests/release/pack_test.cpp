@@ -6,6 +6,7 @@
 #include <rapidcheck/gtest.h>
 #include <sys/xattr.h>
 
+#include "release/manifest_codec.hpp"
 #include "release/support.hpp"
 
 namespace murder::testing {
@@ -56,7 +57,7 @@ void put_hard_tree(const fs::path& root) {
   fs::create_hard_link(root / "bin/run", root / "zz-hard");
   fs::create_hard_link(root / "bin/run", root / "a/hard");
   fs::create_hard_link(root / deep / "file", root / "hard-to-deep");
-  for (const std::size_t size : {1, 511, 512, 513, 1024, 100'000})
+  for (const std::size_t size : {1u, 511u, 512u, 513u, 1024u, 100'000u})
     put(root / "sizes" / std::to_string(size), noise(size, size));
 }
 
@@ -246,6 +247,12 @@ TEST(Pack, format_is_what_it_was) {
             "69b4390a0667163c143fb926b4fc841a7ebfbe11f554e963d5635aa8127d78fd");
   EXPECT_EQ(result.manifest.default_tag(), "69b4390a0667");
   EXPECT_EQ(result.manifest.mtime_of(result.manifest.entries[0]), 1107419196);
+  const std::string body = encode_manifest_body(result.manifest);
+  EXPECT_EQ(
+      to_hex(as_bytes(body.substr(0, 63))),
+      "010006010362696e0762696e2f72756e03657463096574632f656d707479076574632f72756e057374617274"
+      "b50fb40f810e800c0302010762696e2f72756e");
+  EXPECT_EQ(body.size(), 167u);
   ASSERT_EQ(result.manifest.frames.size(), 1u);
   EXPECT_EQ(result.tar_size, 4608u);
   EXPECT_EQ(result.manifest.frames[0].raw_sha256.hex(),

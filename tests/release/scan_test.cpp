@@ -86,7 +86,7 @@ TEST(Scan, of_several_names_of_a_file_the_first_is_the_file) {
   ASSERT_EQ(paths_of(tree), (Paths{"b", "b/first", "m", "m/file", "z"}));
   EXPECT_EQ(tree.entries[1].entry.type, EntryType::file);
   EXPECT_EQ(tree.entries[1].entry.size, 7u);
-  for (const std::size_t i : {3, 4}) {
+  for (const std::size_t i : {3u, 4u}) {
     EXPECT_EQ(tree.entries[i].entry.type, EntryType::hardlink);
     EXPECT_EQ(tree.entries[i].entry.link_target, "b/first");
     EXPECT_EQ(tree.entries[i].entry.mode, 0640u);

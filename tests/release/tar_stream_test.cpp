@@ -40,6 +40,7 @@ RC_GTEST_PROP(TarStream, parts_of_any_size_make_the_same_stream, ()) {
   std::atomic<std::size_t> next{0};
   {
     std::vector<std::jthread> threads;
+    threads.reserve(static_cast<std::size_t>(thread_count));
     for (int i = 0; i < thread_count; ++i)
       threads.emplace_back([&] {
         for (std::size_t from; (from = part_bytes * next++) < made.size();)

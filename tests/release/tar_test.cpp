@@ -40,7 +40,7 @@ TEST(TarHeader, mtimes_before_1970_and_after_2242_are_kept) {
 
 TEST(TarHeader, paths_of_every_length_come_back) {
   for (std::size_t length = 1; length < 700; length += length < 90 || length > 270 ? 37 : 1) {
-    for (const std::size_t component : {7, 90, 99, 100, 101, 154, 155, 156, 254}) {
+    for (const std::size_t component : {7u, 90u, 99u, 100u, 101u, 154u, 155u, 156u, 254u}) {
       std::string path;
       while (path.size() < length) path += path.size() % (component + 1) == component ? '/' : 'n';
       if (path.back() == '/') path.back() = 'x';
@@ -56,7 +56,7 @@ TEST(TarHeader, paths_of_every_length_come_back) {
         const std::string prefix(
             prefix_field.substr(0, std::min<std::size_t>(155, prefix_field.find('\0'))));
         if (header.size() == 512)
-          EXPECT_EQ(prefix.empty() ? name : prefix + '/' + name, stored);
+          EXPECT_EQ(prefix.empty() ? name : fmt::format("{}/{}", prefix, name), stored);
         else
           EXPECT_NE(header.find(fmt::format(" path={}\n", stored)), std::string::npos);
       }

@@ -140,6 +140,7 @@ TEST_F(EngineTest, a_piece_is_asked_for_when_it_is_announced_and_told_when_it_is
   deliver(a, requests[0].block);
   EXPECT_TRUE(out_.take<wire::Have>(b).empty());
   verify_all();
+  pass(10ms);
   EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u);
   EXPECT_TRUE(out_.take<wire::Have>(a).empty()) << "they have it";
 }
@@ -346,6 +347,27 @@ TEST_F(EngineTest, a_slow_disk_holds_back_the_requests) {
   EXPECT_LT(std::uint64_t{delivered} * piece_bytes, 33u << 20);
   verify_all();
   EXPECT_FALSE(out_.take<wire::Request>(link).empty());
+}
+
+TEST_F(EngineTest, announcements_travel_with_other_messages_and_the_last_ones_at_once) {
+  make(40, false);
+  const LinkId a = connect(1);
+  const LinkId b = connect(2);
+  const auto fetch = [&](std::uint32_t piece) {
+    say(a, wire::Have{PieceIndex(piece)});
+    for (const auto& request : out_.take<wire::Request>(a)) deliver(a, request.block);
+    verify_all();
+  };
+  fetch(0);
+  pass(5ms);
+  EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u) << "nothing to wait for yet";
+  fetch(1);
+  EXPECT_TRUE(out_.take<wire::Have>(b).empty()) << "waits for company";
+  say(b, wire::Have{PieceIndex(2)});
+  EXPECT_EQ(out_.take<wire::Request>(b).size(), 1u);
+  EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u) << "with the request";
+  for (std::uint32_t piece = 3; piece < 40; ++piece) fetch(piece);
+  EXPECT_FALSE(out_.take<wire::Have>(b).empty()) << "little is left";
 }
 
 TEST_F(EngineTest, completion_is_announced_at_once) {
