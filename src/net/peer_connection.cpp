@@ -12,7 +12,6 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -32,7 +31,7 @@ using boost::system::error_code;
 
 /// TCP_NOTSENT_LOWAT: the kernel calls the socket writable while less than half of this waits
 /// unsent in it, so a control message waits behind no more than this and the block under way.
-/// Enough for 10 Gbit/s, where half of it lasts 13 µs and what the network card holds far longer.
+/// It does not bound the rate: one connection over loopback carries more than 10 Gbit/s with it.
 constexpr std::size_t unsent_limit = 32_KiB;
 /// SO_RCVLOWAT within a block: on a slow link the loop is woken for so many bytes at a time instead
 /// of for every packet (128 KiB at 100 Mbit/s: 4 times instead of 15). Small enough that progress
@@ -57,15 +56,6 @@ std::string excerpt(std::string_view bytes) {
   return "bytes " + to_hex(as_bytes(start));
 }
 
-void set_option(int socket, int level, int option, int value) {
-  ::setsockopt(socket, level, option, &value, sizeof value);
-}
-
-bool is_writable(int socket) {
-  pollfd ask{socket, POLLOUT, 0};
-  return ::poll(&ask, 1, 0) > 0;
-}
-
 }  // namespace
 
 struct PeerConnection::Impl {
@@ -82,8 +72,8 @@ struct PeerConnection::Impl {
     local = from_asio(socket.local_endpoint(ec));
     socket.native_non_blocking(true, ec);
     fd = socket.native_handle();
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(unsent_limit));
+    set_socket_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_socket_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(unsent_limit));
   }
 
   /// A block that is coming in. No `data`: it is thrown away.
@@ -185,7 +175,7 @@ struct PeerConnection::Impl {
     const std::size_t best = incoming ? std::min<std::size_t>(incoming->missing(), wake_bytes) : 1;
     if (low_water <= best && low_water * 2 > best) return;
     low_water = best;
-    set_option(fd, SOL_SOCKET, SO_RCVLOWAT, static_cast<int>(best));
+    set_socket_option(fd, SOL_SOCKET, SO_RCVLOWAT, static_cast<int>(best));
   }
 
   void wait_for_readable() {

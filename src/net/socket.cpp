@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "net/address.hpp"
@@ -18,10 +19,6 @@ UniqueFd new_socket(const ip::tcp::endpoint& endpoint) {
                            IPPROTO_TCP));
 }
 
-void set_flag(const UniqueFd& fd, int level, int option, int value) {
-  ::setsockopt(fd.get(), level, option, &value, sizeof value);
-}
-
 bool bind_to(const UniqueFd& fd, const ip::tcp::endpoint& endpoint) {
   return ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0;
 }
@@ -31,8 +28,9 @@ SocketResult failed() { return {UniqueFd(), errno}; }
 SocketResult listen_on(const ip::tcp::endpoint& endpoint) {
   UniqueFd fd = new_socket(endpoint);
   if (!fd) return failed();
-  set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (endpoint.protocol() == ip::tcp::v6()) set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  set_socket_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (endpoint.protocol() == ip::tcp::v6())
+    set_socket_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
   if (!bind_to(fd, endpoint) || ::listen(fd.get(), backlog) != 0) return failed();
   return {std::move(fd), 0};
 }
@@ -52,7 +50,7 @@ SocketResult open_client_socket(const IpAddress& remote, const IpAddress& bind_a
   if (!fd) return failed();
   if (!bind_address.is_unspecified()) {
     // The port is chosen at connect(2), where only the whole four-tuple must be free.
-    set_flag(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    set_socket_option(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
     if (!bind_to(fd, to_asio({bind_address, 0}))) return failed();
   }
   return {std::move(fd), 0};
@@ -68,6 +66,15 @@ ip::tcp::socket adopt_socket(boost::asio::io_context& io, UniqueFd fd) {
   socket.assign(address.ss_family == AF_INET6 ? ip::tcp::v6() : ip::tcp::v4(), fd.get(), ec);
   if (!ec) fd.release();
   return socket;
+}
+
+void set_socket_option(int fd, int level, int option, int value) {
+  ::setsockopt(fd, level, option, &value, sizeof value);
+}
+
+bool is_writable(int fd) {
+  pollfd ask{fd, POLLOUT, 0};
+  return ::poll(&ask, 1, 0) > 0;
 }
 
 std::string timeout_text(Duration timeout) {

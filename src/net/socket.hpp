@@ -28,6 +28,11 @@ SocketResult open_client_socket(const IpAddress& remote, const IpAddress& bind_a
 /// Takes the descriptor over. An invalid one gives a socket that is not open.
 boost::asio::ip::tcp::socket adopt_socket(boost::asio::io_context& io, UniqueFd fd);
 
+/// setsockopt(2) of a number. An option that the kernel refuses is done without.
+void set_socket_option(int fd, int level, int option, int value);
+/// Whether poll(2) would report it writable, or broken, now.
+bool is_writable(int fd);
+
 /// For messages: "10 s" rather than "10.0 s".
 std::string timeout_text(Duration timeout);
 

@@ -167,7 +167,7 @@ class PeerSession {
       throw Error(ErrorKind::integrity,
                   fmt::format("the manifest of {} has frames past its own place", metainfo_.tag()));
     check_room(landing_->destination(), metainfo_.length, tree_bytes_on_disk(manifest),
-               metainfo_.length);
+               node_->engine().bytes_have());
     unpacker_.emplace(io_, metainfo_, payload_->fd(), landing_->destination(), std::move(manifest),
                       std::move(stored), StageOptions{options_.owner}, node_->engine().have(),
                       [this](const std::exception_ptr& error) {

@@ -21,8 +21,9 @@ inline constexpr std::uint64_t frame_size_bytes = 8u << 20;  ///< of the tar str
 
 struct PackOptions {
   bool include_vcs = false;  ///< keep .git, .gitignore, …
-  std::vector<std::string>
-      exclude;  ///< fnmatch(3) patterns, against the path and each last component
+  /// fnmatch(3) patterns; an entry is left out, a folder with all that is in it, when one matches
+  /// its path below the source or its last component. `*` matches slashes too.
+  std::vector<std::string> exclude;
   int level = 3;
   unsigned threads = 0;  ///< 0: one a core. Has no influence on the bytes.
   MtimePolicy mtime_policy = MtimePolicy::from_digest;

@@ -96,7 +96,12 @@ class RawSocket {
 
   const std::string& received() const { return received_; }
   bool ended() const { return ended_; }
-  bool was_reset() const { return reset_; }
+  bool was_reset() const {
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    return reset_ || error != 0;
+  }
   /// Takes what is there.
   void read() {
     char buffer[65536];

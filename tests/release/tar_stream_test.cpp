@@ -96,7 +96,7 @@ class ChangedFile : public ::testing::TestWithParam<Change> {};
 
 TEST_P(ChangedFile, is_refused_by_name) {
   const TempDir dir;
-  put(dir / "app/before", "x");
+  put(dir / "app/other", "x");
   put(dir / "app/file", "content");
   set_mtime(dir / "app/file", 1'000'000'000);  // so that any write shows, however soon
   put(dir / "zlast", "x");
@@ -140,7 +140,7 @@ const Change changes[] = {
     {"now_a_link",
      [](const fs::path& p) {
        fs::remove(p);
-       fs::create_symlink("before", p);
+       fs::create_symlink("other", p);
      }},
     {"now_a_fifo",
      [](const fs::path& p) {
@@ -155,10 +155,11 @@ const Change changes[] = {
     {"its_folder_now_a_link",
      [](const fs::path& p) {
        const fs::path folder = p.parent_path();
-       put(folder.parent_path() / "elsewhere/file", "content");
-       put(folder.parent_path() / "elsewhere/before", "x");
-       fs::remove_all(folder / "file");
-       fs::create_symlink("../elsewhere/file", folder / "file");
+       const fs::path elsewhere = folder.parent_path() / "elsewhere";
+       put(elsewhere / p.filename(), "content");
+       set_mtime(elsewhere / p.filename(), 1'000'000'000);
+       fs::remove_all(folder);
+       fs::create_directory_symlink("elsewhere", folder);
      }},
 };
 INSTANTIATE_TEST_SUITE_P(Every, ChangedFile, ::testing::ValuesIn(changes),

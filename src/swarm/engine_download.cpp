@@ -1,0 +1,264 @@
+// Whom to ask for what, what to do with what comes, and when to ask elsewhere.
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "swarm/engine.hpp"
+#include "swarm/engine_rules.hpp"
+
+namespace murder::swarm {
+
+std::uint64_t Engine::window_bytes(const Link& link) const {
+  if (link.snubbed) return link.block_bytes;
+  // Twice what is in flight, so that a link that is held back by its window doubles it each round
+  // trip.
+  const auto in_flight = static_cast<std::uint64_t>(2 * link.rate * to_seconds(link.round_trip));
+  const std::uint64_t least =
+      std::max(2 * std::uint64_t{link.block_bytes}, std::uint64_t{2 * unit_bytes});
+  return std::min(least + in_flight, max_window_bytes);
+}
+
+bool Engine::request_from(Link& link, PieceIndex piece, Instant now) {
+  PieceInHand* state = picker_.in_hand(piece);
+  if (state == nullptr || state->verifying) return false;
+  const auto first = std::find(state->units.begin(), state->units.end(), Unit::missing);
+  if (first == state->units.end()) return false;
+  auto unit = static_cast<std::uint32_t>(first - state->units.begin());
+  const std::uint32_t size = config_.geometry.piece_size(piece);
+  wire::Block block{piece, unit * unit_bytes, 0};
+  while (unit < state->units.size() && state->units[unit] == Unit::missing &&
+         (unit + 1) * std::uint64_t{unit_bytes} - block.begin <=
+             std::max(link.block_bytes, unit_bytes)) {
+    state->units[unit] = Unit::requested;
+    ++unit;
+  }
+  block.length = std::min(unit * unit_bytes, size) - block.begin;
+  if (link.outstanding.empty()) link.last_data = now;
+  link.outstanding.push_back({block, now, false});
+  link.outstanding_bytes += block.length;
+  send(link, wire::Request{block}, now);
+  return true;
+}
+
+void Engine::request_more(Link& link, Instant now) {
+  if (complete() || link.they_choke || (link.snubbed && now < link.ask_again_at)) return;
+  // A disk that is slower than the network must not fill the memory.
+  if (verifying_bytes_ > max_verifying_bytes) return;
+  const std::uint64_t window = window_bytes(link);
+  // What this link has begun, before anything new.
+  while (link.outstanding_bytes < window) {
+    std::optional<PieceIndex> own;
+    if (!link.outstanding.empty()) {
+      const PieceIndex piece = link.outstanding.back().block.piece;
+      const PieceInHand* state = picker_.in_hand(piece);
+      if (state != nullptr && state->owner == link.id) own = piece;
+    }
+    if (own && request_from(link, *own, now)) continue;
+    const auto fresh = picker_.pick(link.theirs, link.id, now, random_);
+    if (fresh) {
+      request_from(link, *fresh, now);
+      continue;
+    }
+    if (!take_back_for(link, now)) return;
+  }
+}
+
+void Engine::request_everywhere(Instant now) {
+  if (complete()) return;
+  for (auto& [id, link] : links_) request_more(link, now);
+}
+
+bool Engine::take_back_for(Link& link, Instant now) {
+  if (link.snubbed) return false;
+  // Only when there is nothing new to ask of this link: what has waited longest elsewhere and has
+  // not begun to come.
+  const bool little_left = picker_.untouched() == 0;
+  const double patience = little_left ? 0.02 + 2 * piece_seconds_ : 0.1 + 4 * piece_seconds_;
+  const Instant ripe = now - from_seconds(patience);
+  std::optional<PieceIndex> oldest;
+  Instant oldest_since{};
+  for (const auto& [piece, state] : picker_.all_in_hand()) {
+    if (state.verifying || !state.owner || *state.owner == link.id || state.received_units > 0 ||
+        state.times_taken_back >= 4 || !link.theirs.test(piece))
+      continue;
+    if (std::any_of(state.units.begin(), state.units.end(),
+                    [](Unit u) { return u != Unit::requested; }))
+      continue;
+    if (!oldest || state.owned_since < oldest_since ||
+        (state.owned_since == oldest_since && piece < *oldest)) {
+      oldest = piece;
+      oldest_since = state.owned_since;
+    }
+  }
+  if (!oldest) return false;
+  if (oldest_since > ripe) {
+    const Instant due = oldest_since + from_seconds(patience);
+    if (!take_back_due_ || due < *take_back_due_) take_back_due_ = due;
+    return false;
+  }
+  PieceInHand& state = *picker_.in_hand(*oldest);
+  if (Link* owner = find(*state.owner)) {
+    std::vector<wire::Block> given_up;
+    for (const auto& o : owner->outstanding)
+      if (o.block.piece == *oldest) given_up.push_back(o.block);
+    for (const wire::Block& block : given_up) cancel_request(*owner, block, now);
+  }
+  std::fill(state.units.begin(), state.units.end(), Unit::missing);
+  ++state.times_taken_back;
+  picker_.set_owner(state, link.id, now);
+  request_from(link, *oldest, now);
+  return true;
+}
+
+void Engine::cancel_request(Link& link, const wire::Block& block, Instant now) {
+  const auto it = std::find_if(link.outstanding.begin(), link.outstanding.end(),
+                               [&](const auto& o) { return o.block == block; });
+  if (it == link.outstanding.end() || it->arriving) return;
+  send(link, wire::Cancel{block}, now);
+  link.cancelled.push_back(block);
+  if (link.cancelled.size() > max_cancelled) link.cancelled.pop_front();
+  link.outstanding_bytes -= block.length;
+  link.outstanding.erase(it);
+}
+
+void Engine::return_block(const Link::Outstanding& outstanding) {
+  if (outstanding.arriving && !outstanding.accepted) return;  // another link delivers it
+  PieceInHand* state = picker_.in_hand(outstanding.block.piece);
+  if (state == nullptr || state->verifying) return;
+  const Unit from = outstanding.arriving ? Unit::receiving : Unit::requested;
+  const UnitRange range = units_of(outstanding.block);
+  for (std::uint32_t u = range.begin; u < range.end; ++u)
+    if (state->units[u] == from) state->units[u] = Unit::missing;
+}
+
+void Engine::release_requests(Link& link, Instant now, bool still_open) {
+  const auto outstanding = std::exchange(link.outstanding, {});
+  link.outstanding_bytes = 0;
+  for (const auto& o : outstanding) {
+    return_block(o);
+    if (!still_open) continue;
+    if (o.arriving && o.accepted) driver_.detach(link.id, o.block.piece);
+    if (!o.arriving) send(link, wire::Cancel{o.block}, now);
+    link.cancelled.push_back(o.block);
+    if (link.cancelled.size() > max_cancelled) link.cancelled.pop_front();
+  }
+  for (const auto& o : outstanding) {
+    PieceInHand* state = picker_.in_hand(o.block.piece);
+    if (state != nullptr && state->owner == link.id) picker_.release(o.block.piece);
+  }
+}
+
+bool Engine::on_block_begin(LinkId id, const wire::Block& block, Instant now) {
+  Link* link = find(id);
+  if (link == nullptr) return false;
+  link->last_heard = now;
+  auto it = std::find_if(link->outstanding.begin(), link->outstanding.end(),
+                         [&](const auto& o) { return o.block == block; });
+  if (it == link->outstanding.end()) {
+    const auto late = std::find(link->cancelled.begin(), link->cancelled.end(), block);
+    if (late == link->cancelled.end()) {
+      link->unasked_bytes += block.length;
+      if (link->unasked_bytes > max_unasked_bytes || !config_.geometry.contains(block))
+        drop(id, "sent pieces that nobody asked for", true, now);
+      return false;
+    }
+    link->cancelled.erase(late);
+    // Given up on, and here all the same: welcome, if nobody else has begun to deliver it.
+    link->outstanding.push_front({block, now});
+    link->outstanding_bytes += block.length;
+    it = link->outstanding.begin();
+  }
+  it->arriving = true;
+  PieceInHand* state = picker_.in_hand(block.piece);
+  if (state == nullptr || state->verifying) return false;
+  const UnitRange range = units_of(block);
+  for (std::uint32_t u = range.begin; u < range.end; ++u)
+    if (state->units[u] == Unit::receiving || state->units[u] == Unit::received) return false;
+  it->accepted = true;
+  for (std::uint32_t u = range.begin; u < range.end; ++u) state->units[u] = Unit::receiving;
+  if (state->owner && *state->owner != id)
+    if (Link* owner = find(*state->owner)) cancel_request(*owner, block, now);
+  return true;
+}
+
+void Engine::on_block_progress(LinkId id, std::uint32_t bytes, Instant now) {
+  Link* link = find(id);
+  if (link == nullptr) return;
+  link->last_heard = link->last_data = now;
+  link->downloaded += bytes;
+  downloaded_ += bytes;
+}
+
+void Engine::on_block_end(LinkId id, const wire::Block& block, Instant now) {
+  Link* link = find(id);
+  if (link == nullptr) return;
+  link->snubbed = false;
+  const auto it = std::find_if(link->outstanding.begin(), link->outstanding.end(),
+                               [&](const auto& o) { return o.block == block; });
+  if (it == link->outstanding.end()) {
+    wasted_ += block.length;
+    return;
+  }
+  const bool accepted = it->accepted;
+  const double seconds = to_seconds(now - std::max(it->asked_at, link->last_block_end));
+  if (seconds > 0) smooth(link->rate, block.length / seconds, 0.2);
+  link->last_block_end = now;
+  link->outstanding_bytes -= block.length;
+  link->outstanding.erase(it);
+  if (!accepted) {
+    wasted_ += block.length;
+    request_more(*link, now);
+    return;
+  }
+
+  PieceInHand* state = picker_.in_hand(block.piece);
+  const UnitRange range = units_of(block);
+  for (std::uint32_t u = range.begin; u < range.end; ++u) state->units[u] = Unit::received;
+  state->received_units += range.end - range.begin;
+  if (std::find(state->contributors.begin(), state->contributors.end(), id) ==
+      state->contributors.end())
+    state->contributors.push_back(id);
+  if (state->complete()) {
+    smooth(piece_seconds_, to_seconds(now - state->owned_since), 0.1);
+    picker_.begin_verifying(*state);
+    verifying_bytes_ += config_.geometry.piece_size(block.piece);
+    driver_.verify(block.piece);
+  }
+  request_more(*link, now);
+}
+
+void Engine::on_piece_verified(PieceIndex piece, bool matches, Instant now) {
+  PieceInHand* state = picker_.in_hand(piece);
+  if (state == nullptr) return;
+  const bool waited = verifying_bytes_ > max_verifying_bytes;
+  verifying_bytes_ -= config_.geometry.piece_size(piece);
+  if (!matches) {
+    const std::vector<LinkId> contributors = state->contributors;
+    wasted_ += config_.geometry.piece_size(piece);
+    picker_.discard(piece);
+    // With one contributor it is plain whose data was wrong. With several all are let go, to be
+    // dialled again: the piece will come whole from one of them.
+    for (const LinkId id : contributors)
+      drop(id, fmt::format("sent wrong data for piece {}", piece.value()), contributors.size() == 1,
+           now);
+    request_everywhere(now);
+    return;
+  }
+  picker_.mark_have(piece);
+  bytes_have_ += config_.geometry.piece_size(piece);
+  tell_everyone(piece, now);
+  if (!complete()) {
+    if (waited) request_everywhere(now);
+    return;
+  }
+  announcer_.complete(now);
+  std::vector<LinkId> done;
+  for (auto& [id, link] : links_) {
+    update_interest(link, now);
+    if (!link.murder && link.complete()) done.push_back(id);
+  }
+  for (const LinkId id : done) drop(id, "both have everything", false, now);
+  announce_due(now);
+}
+
+}  // namespace murder::swarm

@@ -1,0 +1,52 @@
+// The engine's numbers, and what its parts share. Included by engine*.cpp only.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/units.hpp"
+#include "bittorrent/wire.hpp"
+#include "swarm/geometry.hpp"
+#include "swarm/picker.hpp"
+
+namespace murder::swarm {
+
+// Download.
+inline constexpr std::uint64_t max_window_bytes = 8u << 20;  ///< asked of one link
+inline constexpr std::uint64_t max_verifying_bytes = 32u
+                                                     << 20;  ///< received and waiting for the disk
+inline constexpr std::uint64_t max_unasked_bytes =
+    1u << 20;  ///< thrown away before a link is given up
+inline constexpr std::size_t max_cancelled = 1024;
+inline constexpr Duration probe_after = std::chrono::seconds(2);  ///< a stalled link is tried again
+
+// Upload.
+inline constexpr std::size_t max_queued_uploads = 2048;
+inline constexpr std::size_t stock_slots_alone = 8;  ///< when no murder peer waits
+inline constexpr Duration stock_turn = std::chrono::seconds(10);
+/// Announcements to murder peers wait this long at most for a message to travel with.
+inline constexpr Duration longest_untold = std::chrono::milliseconds(10);
+
+// Links.
+inline constexpr Duration keep_alive_after = std::chrono::seconds(60);
+inline constexpr Duration silent_link = std::chrono::seconds(150);
+inline constexpr Duration housekeeping = std::chrono::milliseconds(250);
+
+using Unit = PieceInHand::Unit;
+
+/// The units that a block covers; blocks that we ask for begin on a unit.
+struct UnitRange {
+  std::uint32_t begin;
+  std::uint32_t end;
+};
+inline UnitRange units_of(const wire::Block& block) {
+  return {block.begin / unit_bytes, (block.begin + block.length + unit_bytes - 1) / unit_bytes};
+}
+
+/// An exponentially weighted mean; the first sample is taken as it is.
+inline void smooth(double& value, double sample, double weight) {
+  value = value == 0 ? sample : value + weight * (sample - value);
+}
+
+}  // namespace murder::swarm

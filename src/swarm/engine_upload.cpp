@@ -1,0 +1,105 @@
+// Serving requests, and the turns of stock clients.
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "swarm/engine.hpp"
+#include "swarm/engine_rules.hpp"
+
+namespace murder::swarm {
+
+void Engine::queue_upload(Link& link, const wire::Block& block, Instant now) {
+  if (!config_.geometry.contains(block) ||
+      block.length > (link.murder ? murder_block_bytes : 8 * unit_bytes)) {
+    drop(link.id,
+         fmt::format("asked for {} bytes at {} of piece {}", block.length, block.begin,
+                     block.piece.value()),
+         true, now);
+    return;
+  }
+  const bool refused = link.we_choke || !have().test(block.piece) ||
+                       (seed_ && link.murder && !link.told.test(block.piece)) ||
+                       link.upload.size() >= max_queued_uploads;
+  if (refused) {
+    if (link.fast) send(link, wire::Reject{block}, now);
+    return;
+  }
+  link.upload.push_back(block);
+  if (link.upload.size() == 1) driver_.wake_upload(link.id);
+}
+
+std::optional<wire::Block> Engine::next_block(LinkId id) {
+  Link* link = find(id);
+  if (link == nullptr || link->upload.empty()) return std::nullopt;
+  const wire::Block block = link->upload.front();
+  link->upload.pop_front();
+  return block;
+}
+
+void Engine::on_block_sent(LinkId id, const wire::Block& block, Instant now) {
+  Link* link = find(id);
+  if (link == nullptr) return;
+  link->last_said = now;
+  link->uploaded += block.length;
+  uploaded_ += block.length;
+  link->uploaded_since += block.length;
+  tell_untold(*link, now);
+  const double seconds = to_seconds(now - link->upload_measured_at);
+  if (seconds >= 0.05) {
+    smooth(link->upload_rate, static_cast<double>(link->uploaded_since) / seconds, 0.5);
+    link->uploaded_since = 0;
+    link->upload_measured_at = now;
+  }
+  if (!seed_ || seed_->open()) return;
+  if (link->murder) {
+    if (seed_->sent(id, block.piece, block.length, now))
+      open_to_all(now);
+    else
+      show_more(*link, now);
+  } else if (block.begin + block.length == config_.geometry.piece_size(block.piece)) {
+    // A stock client asks for a piece in order: its last block means the whole of it is out.
+    if (seed_->seen(block.piece)) open_to_all(now);
+  }
+}
+
+void Engine::assign_stock_slots(Instant now) {
+  std::vector<Link*> interested;
+  bool murder_waits = false;
+  for (auto& [id, link] : links_) {
+    if (link.murder)
+      murder_waits |= !link.complete();
+    else if (link.they_are_interested)
+      interested.push_back(&link);
+  }
+  const std::size_t slots = murder_waits ? 1 : stock_slots_alone;
+  const auto set_choke = [&](Link& link, bool choke) {
+    if (link.we_choke == choke) return;
+    link.we_choke = choke;
+    if (choke) {
+      const auto refused = std::exchange(link.upload, {});
+      send(link, wire::Choke{}, now);
+      if (link.fast)
+        for (const wire::Block& block : refused) send(link, wire::Reject{block}, now);
+    } else {
+      send(link, wire::Unchoke{}, now);
+    }
+  };
+  for (auto& [id, link] : links_)
+    if (!link.murder && !link.they_are_interested) set_choke(link, true);
+  // Least served first, so that turns go round; changed only when a turn is over or a slot is free.
+  const auto unchoked = static_cast<std::size_t>(
+      std::count_if(interested.begin(), interested.end(), [](Link* l) { return !l->we_choke; }));
+  const bool turn_over = now >= next_slot_change_;
+  if (unchoked == std::min(slots, interested.size()) && !turn_over) return;
+  if (turn_over) next_slot_change_ = now + stock_turn;
+  std::stable_sort(interested.begin(), interested.end(), [&](const Link* a, const Link* b) {
+    if (!turn_over && a->we_choke != b->we_choke) return !a->we_choke;
+    return a->uploaded < b->uploaded;
+  });
+  for (std::size_t i = 0; i < interested.size(); ++i)
+    if (i >= slots) set_choke(*interested[i], true);
+  for (std::size_t i = 0; i < std::min(slots, interested.size()); ++i)
+    set_choke(*interested[i], false);
+}
+
+}  // namespace murder::swarm
