@@ -52,7 +52,7 @@ void LiveLines::print(std::string_view line) {
 
 void LiveLines::clear() {
   if (!drawn_) return;
-  write_(erase_below);
+  write_(fmt::format("\r{}", erase_below));  // the echo of Ctrl-C goes with it
   drawn_ = false;
 }
 

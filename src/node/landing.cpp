@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include "base/error.hpp"
+#include "host/attributes.hpp"
+#include "host/beneath.hpp"
+#include "host/layout.hpp"
 #include "host/stager.hpp"
 
 namespace murder::node {
@@ -47,6 +50,7 @@ void lock_file(int fd, const fs::path& path) {
 
 std::unique_ptr<Landing> Landing::prepare(const Metainfo& metainfo, const PeerOptions& options) {
   std::unique_ptr<Landing> landing(new Landing(metainfo, options));
+  parse_owner(options.owner);  // refused now, not when everything has been fetched
   if (options.file_only)
     landing->prepare_file();
   else
@@ -56,13 +60,14 @@ std::unique_ptr<Landing> Landing::prepare(const Metainfo& metainfo, const PeerOp
 
 void Landing::prepare_release() {
   const std::string& tag = metainfo_.tag();
-  if (!is_valid_tag(tag))
+  if (!layout::is_release_tag(tag))
     throw Error(
         ErrorKind::usage,
         fmt::format("'{}' cannot be the name of a release; --file-only fetches the file itself",
                     printable(tag)));
   destination_.emplace(Destination::open(options_.destination, Destination::Mode::create));
   lock_.emplace(*destination_);
+  remove_half_staged();
 
   const fs::path pack = destination_->pack_path(tag);
   const fs::path partial = destination_->partial_pack_path(tag);
@@ -95,10 +100,23 @@ void Landing::prepare_release() {
   check_room(*destination_, metainfo_.length, 0, allocated_bytes(path_));
 }
 
+/// What an earlier run had unpacked is not gone on with; its room is needed.
+void Landing::remove_half_staged() {
+  const UniqueFd releases = layout::open_folder(*destination_, layout::releases);
+  const std::string name = metainfo_.tag() + std::string(layout::partial_suffix);
+  if (!remove_tree(releases.get(), name))
+    throw_system_error("cannot remove",
+                       layout::shown(*destination_, fmt::format("{}/{}", layout::releases, name)),
+                       errno);
+}
+
 void Landing::prepare_file() {
   const fs::path folder = options_.destination;
   if (folder.empty()) throw Error(ErrorKind::usage, "--to: a folder is needed");
   std::error_code ec;
+  if (fs::equivalent(folder, "/", ec))
+    throw Error(ErrorKind::usage,
+                "--to: '/' is no place for it: name a folder such as /srv/images");
   fs::create_directories(folder, ec);
   if (ec)
     throw Error(ErrorKind::failed,

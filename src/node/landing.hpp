@@ -45,6 +45,7 @@ class Landing {
       : metainfo_(metainfo), options_(options) {}
   void prepare_release();
   void prepare_file();
+  void remove_half_staged();
 
   const Metainfo& metainfo_;
   const PeerOptions& options_;

@@ -1,5 +1,6 @@
 #include "node/metainfo_source.hpp"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <fmt/format.h>
@@ -67,6 +68,12 @@ std::vector<PieceIndex> manifest_pieces(const Metainfo& metainfo) {
   const auto last = (where.offset + where.length - 1) / metainfo.piece_length;
   for (auto p = first; p <= last; ++p) pieces.emplace_back(static_cast<std::uint32_t>(p));
   return pieces;
+}
+
+std::uint64_t count_files(const Manifest& manifest) {
+  return static_cast<std::uint64_t>(std::ranges::count_if(manifest.entries, [](const Entry& e) {
+    return e.type == EntryType::file || e.type == EntryType::hardlink;
+  }));
 }
 
 }  // namespace murder::node

@@ -1,11 +1,13 @@
 // Where a torrent comes from: a file, or http://….
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/log.hpp"
 #include "bittorrent/metainfo.hpp"
+#include "release/manifest.hpp"
 
 namespace murder::node {
 
@@ -16,5 +18,8 @@ Metainfo load_metainfo(const std::string& source, Log& log);
 /// The pieces that hold the pack's manifest: fetched and seeded before all others. Empty for a raw
 /// file.
 std::vector<PieceIndex> manifest_pieces(const Metainfo& metainfo);
+
+/// Regular files of a release, as events count them; each name of a hard link is one.
+std::uint64_t count_files(const Manifest& manifest);
 
 }  // namespace murder::node

@@ -7,14 +7,37 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <mutex>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
 
 #include "base/digest.hpp"
 #include "base/error.hpp"
+#include "host/beneath.hpp"
+#include "host/room.hpp"
 
 namespace murder::node {
+namespace {
+
+/// What is said when a piece cannot be written: of a full disk also how much room is needed.
+[[noreturn]] void fail_to_write(int fd, std::uint64_t length, const std::filesystem::path& path,
+                                int error_number) {
+  struct stat file {};
+  struct statvfs disk {};
+  if (!is_disk_full(error_number) || ::fstat(fd, &file) != 0 || ::fstatvfs(fd, &disk) != 0)
+    throw_system_error("cannot write", path.native(), error_number);
+  const std::uint64_t here = static_cast<std::uint64_t>(file.st_blocks) * 512;
+  throw Error(ErrorKind::failed,
+              fmt::format("cannot write {}: {} (needed {}, {} free); make room and run the same "
+                          "command again",
+                          printable(path.native()), system_reason(error_number),
+                          format_bytes(length > here ? length - here : 0),
+                          format_bytes(std::uint64_t{disk.f_bavail} * disk.f_frsize)));
+}
+
+}  // namespace
 
 bool piece_matches(const Metainfo& metainfo, PieceIndex piece, std::span<const std::uint8_t> data) {
   if (!metainfo.piece_sha256.empty()) return sha256(data) == metainfo.piece_sha256[piece.value()];
@@ -92,7 +115,9 @@ void Payload::verify(PieceIndex piece, boost::asio::thread_pool& pool, boost::as
     std::exception_ptr error;
     try {
       matches = piece_matches(metainfo_, piece, *buffer);
-      if (matches) write_exactly_at(fd_.get(), *buffer, metainfo_.piece_offset(piece), path_);
+      const std::string_view data(reinterpret_cast<const char*>(buffer->data()), buffer->size());
+      if (matches && !write_all_at(fd_.get(), data, metainfo_.piece_offset(piece)))
+        fail_to_write(fd_.get(), metainfo_.length, path_, errno);
     } catch (...) {
       error = std::current_exception();
     }

@@ -62,16 +62,29 @@ class PeerSession {
                                  .size_bytes = metainfo_.length,
                                  .pieces = metainfo_.piece_count(),
                                  .kind = landing_->is_pack() ? "pack" : "file"});
+    if (metainfo_.piece_sha256.empty())
+      warn(fmt::format("{} was not made by murder: verified by SHA-1, carried as a file",
+                       options_.source));
     if (landing_->already_staged() && !landing_->payload_is_final()) {
       report_staged_before();
       return;
     }
-    payload_.emplace(
-        metainfo_, landing_->payload_path(),
-        landing_->payload_is_final() ? Payload::Access::read : Payload::Access::read_write);
+    // A kept pack may have been damaged since it was whole: what is wrong in it is fetched again.
+    payload_.emplace(metainfo_, landing_->payload_path(),
+                     landing_->payload_is_final() && !landing_->is_release()
+                         ? Payload::Access::read
+                         : Payload::Access::read_write);
     swarm::Bitfield have = landing_->resumes()
                                ? find_pieces(metainfo_, payload_->fd(), payload_->path())
                                : swarm::Bitfield(metainfo_.piece_count());
+    if (landing_->already_staged() && !have.all()) {
+      warn(fmt::format("{} was damaged since {} was staged: removed, and not served to others",
+                       landing_->payload_path().string(), metainfo_.tag()));
+      std::error_code ec;
+      fs::remove(landing_->payload_path(), ec);
+      report_staged_before();
+      return;
+    }
     for (std::uint32_t p = 0; p < metainfo_.piece_count(); ++p)
       if (have.test(PieceIndex(p))) resumed_bytes_ += metainfo_.piece_size(PieceIndex(p));
     if (resumed_bytes_ > 0 && !have.all())
@@ -122,6 +135,8 @@ class PeerSession {
       fail(std::current_exception());
     }
   }
+
+  void warn(const std::string& message) { events_.emit(events::Warning{message}); }
 
   /// The release is here and its pack is not: nothing to fetch, nothing to serve, only to be
   /// counted.
@@ -210,7 +225,7 @@ class PeerSession {
           .tag = metainfo_.tag(),
           .path = (landing_->destination().path() / "releases" / metainfo_.tag()).string(),
           .seconds = to_seconds(now() - started_),
-          .files = manifest != nullptr ? manifest->entries.size() : 1,
+          .files = manifest != nullptr ? count_files(*manifest) : 1,
           .bytes = manifest != nullptr ? manifest->total_file_bytes() : metainfo_.length});
       if (options_.activate) {
         const auto previous = activate(landing_->destination(), metainfo_.tag());

@@ -346,13 +346,14 @@ void SwarmNode::announced(const std::string& tracker, const net::HttpResult& res
                     : fmt::format("HTTP status {} ({})", result.status, error.what());
     }
   }
-  if (problem != tracker_problem_) {
+  if (!tracker_said_ || problem != tracker_problem_) {
     if (!problem.empty())
       log_.warning("tracker {}: {}; trying again", tracker, printable(problem, 300));
-    else
+    else if (tracker_said_)
       log_.info("tracker {} answers again", tracker);
     events_.emit(events::TrackerState{tracker, problem.empty(), problem});
   }
+  tracker_said_ = true;
   tracker_problem_ = problem;
   if (problem.empty())
     engine_.on_tracker_reply(reply, now());

@@ -119,6 +119,7 @@ class SwarmNode final : private swarm::Driver {
   std::uint16_t port_ = 0;
   std::uint32_t next_link_ = 1;
   Instant last_progress_{};
+  bool tracker_said_ = false;  ///< its state has been told once
   std::string tracker_problem_;
   bool failed_ = false;
   bool stopping_ = false;

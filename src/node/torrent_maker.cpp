@@ -15,6 +15,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "bittorrent/announce.hpp"
+#include "host/layout.hpp"
+#include "node/metainfo_source.hpp"
 
 namespace murder::node {
 namespace {
@@ -99,12 +101,14 @@ void hash_pieces(const fs::path& payload, Metainfo& metainfo) {
 
 namespace {
 
+/// Empty: the content's own.
 void refuse_bad_tag(const std::string& tag) {
-  if (tag.empty() || is_valid_tag(tag)) return;
+  if (tag.empty() || layout::is_release_tag(tag)) return;
   throw Error(
       ErrorKind::usage,
-      fmt::format("--tag: '{}' cannot be a tag: 1 to 128 of A-Z a-z 0-9 . _ -, and not . or ..",
-                  printable(tag)));
+      fmt::format("--tag: '{}' cannot be a tag: 1 to 128 of A-Z a-z 0-9 . _ -, not . or .., and "
+                  "not ending in {}",
+                  printable(tag), layout::partial_suffix));
 }
 
 events::Packed make_raw(const PackRequest& request) {
@@ -154,8 +158,8 @@ events::Packed make_pack(const PackRequest& request) {
   packed.path = request.output.string();
   packed.torrent = torrent.string();
   packed.pack_bytes = result.pack_size;
-  packed.source_bytes = result.tar_size;
-  packed.files = result.manifest.entries.size();
+  packed.source_bytes = result.manifest.total_file_bytes();
+  packed.files = count_files(result.manifest);
   return packed;
 }
 
@@ -163,6 +167,7 @@ events::Packed make_pack(const PackRequest& request) {
 
 events::Packed make_release(const PackRequest& request) {
   refuse_bad_tag(request.tag);
+  for (const std::string& tracker : request.trackers) parse_tracker_url(tracker);
   std::error_code ec;
   const fs::file_status status = fs::status(request.source, ec);
   if (!fs::exists(status))

@@ -1,9 +1,11 @@
 // `murder tracker`: the registry behind HTTP.
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <fmt/format.h>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
@@ -15,6 +17,13 @@
 
 namespace murder::node {
 namespace {
+
+/// Before --exit-when-complete ends it: each member announces about once a second and is to hear
+/// that it may go.
+constexpr Duration farewell = std::chrono::seconds(3);
+
+/// Three announce intervals of a small fleet.
+constexpr Duration last_words = std::chrono::seconds(3);
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -80,7 +89,7 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
 
   boost::asio::steady_timer timer(io);
   std::string last_line;
-  bool complete_said = false;
+  std::optional<Instant> complete_since;
   std::function<void()> every_second = [&] {
     registry.expire(now());
     bool all_complete = true;
@@ -95,10 +104,13 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
       last_line = line;
     }
     const bool complete = !swarms.empty() && all_complete;
-    if (complete && !complete_said)
-      events.emit(events::SwarmComplete{hosts, to_seconds(now() - started)});
-    complete_said = complete;
-    if (complete && options.exit_when_complete) {
+    if (!complete) {
+      complete_since.reset();
+    } else if (!complete_since) {
+      complete_since = now();
+      events.emit(events::SwarmComplete{hosts, to_seconds(*complete_since - started)});
+    }
+    if (complete_since && options.exit_when_complete && now() - *complete_since >= farewell) {
       io.stop();
       return;
     }

@@ -106,14 +106,7 @@ void Engine::greet(Link& link, Instant now) {
       send(link, wire::Bitfield{have().to_wire()}, now);
     link.told = have();
   }
-  if (link.extensions) {
-    wire::ExtensionHandshake hello;
-    hello.request_queue = max_queued_uploads;
-    hello.upload_only = complete();
-    hello.client = "murder " MURDER_VERSION;
-    hello.max_block_bytes = murder_block_bytes;
-    send(link, wire::Extended{0, wire::encode_extension_handshake(hello)}, now);
-  }
+  introduce(link, now);
   if (link.murder) {
     send(link, wire::Unchoke{}, now);
     if (!complete()) {
@@ -122,6 +115,16 @@ void Engine::greet(Link& link, Instant now) {
     }
   }
   show_more(link, now);
+}
+
+void Engine::introduce(Link& link, Instant now) {
+  if (!link.extensions) return;
+  wire::ExtensionHandshake hello;
+  hello.request_queue = max_queued_uploads;
+  hello.upload_only = complete();
+  hello.client = "murder " MURDER_VERSION;
+  hello.max_block_bytes = murder_block_bytes;
+  send(link, wire::Extended{0, wire::encode_extension_handshake(hello)}, now);
 }
 
 void Engine::on_closed(LinkId id, Instant now) {

@@ -133,6 +133,7 @@ class Engine {
   void drop(LinkId link, const std::string& reason, bool ban, Instant now);
   void forget(LinkId link, Instant now);
   void greet(Link& link, Instant now);
+  void introduce(Link& link, Instant now);
   void tell_have(Link& link, PieceIndex piece, Instant now);
   void tell_untold(Link& link, Instant now);
   void tell_everyone(PieceIndex piece, Instant now);

@@ -254,6 +254,7 @@ void Engine::on_piece_verified(PieceIndex piece, bool matches, Instant now) {
   announcer_.complete(now);
   std::vector<LinkId> done;
   for (auto& [id, link] : links_) {
+    introduce(link, now);
     update_interest(link, now);
     if (!link.murder && link.complete()) done.push_back(id);
   }

@@ -98,6 +98,7 @@ struct Engine::Visitor {
     if (message.id != 0) return;
     const auto hello = wire::decode_extension_handshake(message.payload);
     if (!hello) return;
+    link.upload_only = hello->upload_only;
     if (link.murder && hello->max_block_bytes >= unit_bytes)
       link.block_bytes =
           std::min({config().geometry.piece_length, hello->max_block_bytes, murder_block_bytes});

@@ -70,7 +70,10 @@ struct Link {
   Instant last_heard{};
   Instant last_said{};
 
-  bool complete() const { return theirs.all(); }
+  /// They want nothing: they have everything, or say so (BEP 21). Pieces that we have are not
+  /// announced to us, so `theirs` alone does not tell.
+  bool upload_only = false;
+  bool complete() const { return upload_only || theirs.all(); }
 };
 
 }  // namespace murder::swarm

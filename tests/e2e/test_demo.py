@@ -30,6 +30,12 @@ def source(make_tree, folder, scaled):
                                          "etc/empty": b""})
 
 
+@pytest.fixture
+def slow_source(make_tree, folder):
+    """What takes two seconds over links of 8 Mbit/s, so that things can happen meanwhile."""
+    return make_tree(folder / "source", {"bin/app": 2_000_000, "etc/a/conf": b"key=value"})
+
+
 def processes_with(text):
     """Command lines that have this text in them, of processes that are not being reaped."""
     found = []
@@ -221,8 +227,8 @@ def test_a_source_that_cannot_be_moved_is_refused_before_anything_is_made(demo, 
 
 
 @needs_root
-def test_a_host_that_fails_is_named_and_the_others_count(demo, source, work, eventually):
-    running = demo(source, "--hosts", "3", "--link", "2Mbit", "--json")
+def test_a_host_that_fails_is_named_and_the_others_count(demo, slow_source, work, eventually):
+    running = demo(slow_source, "--hosts", "3", "--link", "8Mbit", "--json")
     eventually(lambda: events(running, "fleet") != [], "the transfer begins", 120)
     os.kill(peer_process(work, "host-02"), signal.SIGKILL)
     result = running.wait(240)
@@ -238,8 +244,8 @@ def test_a_host_that_fails_is_named_and_the_others_count(demo, source, work, eve
 
 
 @needs_root
-def test_a_seeder_that_dies_ends_it_with_the_reason(demo, source, work, eventually):
-    running = demo(source, "--hosts", "2", "--link", "2Mbit", "--json")
+def test_a_seeder_that_dies_ends_it_with_the_reason(demo, slow_source, work, eventually):
+    running = demo(slow_source, "--hosts", "2", "--link", "8Mbit", "--json")
     eventually(lambda: events(running, "fleet") != [], "the transfer begins", 120)
     os.kill(peer_process(work, "origin"), signal.SIGKILL)
     result = running.wait(120)
@@ -250,7 +256,7 @@ def test_a_seeder_that_dies_ends_it_with_the_reason(demo, source, work, eventual
 
 @needs_root
 def test_a_source_that_changes_is_not_called_verified(demo, source, work):
-    running = demo(source, "--hosts", "2", "--link", "5Mbit")
+    running = demo(source, "--hosts", "2", "--link", "20Mbit")
     running.wait_for_output("packed")
     (source / "etc/a/conf").write_bytes(b"key=valuE")
     result = running.wait(240)
@@ -274,9 +280,9 @@ MOMENTS = {
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143),
                                             (signal.SIGHUP, 143)], ids=lambda value: str(value))
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_an_interrupted_demo_leaves_nothing(demo, source, work, eventually, moment, number,
+def test_an_interrupted_demo_leaves_nothing(demo, slow_source, work, eventually, moment, number,
                                             status):
-    running = demo(source, "--hosts", "4", "--link", "2Mbit")
+    running = demo(slow_source, "--hosts", "4", "--link", "20Mbit")
     if moment == "packing":
         eventually(lambda: any(work.iterdir()), "the work begins")
     else:
@@ -290,9 +296,10 @@ def test_an_interrupted_demo_leaves_nothing(demo, source, work, eventually, mome
 
 
 @needs_root
-def test_ctrl_c_in_mid_transfer_leaves_nothing(murder, clean_environment, source, work, folder):
+def test_ctrl_c_in_mid_transfer_leaves_nothing(murder, clean_environment, slow_source, work,
+                                               folder):
     """As typed: the terminal sends the signal to the peers as well."""
-    session = Session([murder, "demo", source, "--hosts", "4", "--link", "2Mbit"],
+    session = Session([murder, "demo", slow_source, "--hosts", "4", "--link", "8Mbit"],
                       {**clean_environment, "TERM": "xterm", "TMPDIR": str(work)}, folder)
     with contextlib.closing(session):
         session.read_until(lambda written: re.search(rb"4 hosts  [1-9]\d? %", written), 120)
@@ -304,9 +311,9 @@ def test_ctrl_c_in_mid_transfer_leaves_nothing(murder, clean_environment, source
 
 
 @needs_root
-def test_a_killed_demo_leaves_no_process_and_no_mount(demo, source, work, eventually):
+def test_a_killed_demo_leaves_no_process_and_no_mount(demo, slow_source, work, eventually):
     """SIGKILL cannot be caught: what the kernel cleans up is clean, the rest is an empty folder."""
-    running = demo(source, "--hosts", "3", "--link", "2Mbit", "--json")
+    running = demo(slow_source, "--hosts", "3", "--link", "8Mbit", "--json")
     eventually(lambda: events(running, "fleet") != [], "the transfer begins", 120)
     running.kill()
     eventually(lambda: processes_with(str(work)) == [], "its processes end")
@@ -314,7 +321,7 @@ def test_a_killed_demo_leaves_no_process_and_no_mount(demo, source, work, eventu
     left, = work.iterdir()
     assert list((left / "hosts").iterdir()) == []
     # The next demo clears the namespaces away; the folder is the test's to remove.
-    result = demo(source, "--hosts", "1", "--link", "100Mbit").wait(120)
+    result = demo(slow_source, "--hosts", "1", "--link", "100Mbit").wait(120)
     assert result.status == 0, result
     assert namespaces_of(running.pid) == []
     for path in sorted(left.rglob("*"), reverse=True):

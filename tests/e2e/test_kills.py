@@ -4,6 +4,7 @@ a rerun finishes the job.
 
 import random
 import re
+import shutil
 import signal
 import struct
 import threading
@@ -127,6 +128,39 @@ def test_what_was_damaged_while_nothing_ran_is_fetched_again(slow_release, shape
     result = swarm.peer(torrent, dest, "--activate", "--linger", "none").wait()
     assert result.status == 0, result
     assert differences(snapshot(source), snapshot(dest / "current/")) == []
+
+
+def test_a_kept_pack_that_was_damaged_does_not_stand_in_the_way(swarm, make_tree, folder):
+    """With its release in place it is not needed; before that what is wrong is fetched again."""
+    source = make_tree(folder / "source", {"app": 900_000})
+    pack, torrent = swarm.pack(source, "v1")
+    dest = folder / "host"
+    swarm.tracker()
+    seeder = swarm.seed(torrent, pack)
+    result = swarm.peer(torrent, dest, "--linger", "none").wait()
+    assert result.status == 0, result
+    kept = dest / ".murder/packs/v1.tar.zst"
+
+    def damage():
+        content = bytearray(kept.read_bytes())
+        content[500_000] ^= 1
+        kept.write_bytes(content)
+
+    damage()
+    seeder.send(signal.SIGSTOP)  # nobody to fetch it from
+    result = swarm.peer(torrent, dest, "--activate", "--linger", "none").wait()
+    assert result.status == 0, result
+    assert differences(snapshot(source), snapshot(dest / "current/")) == []
+
+    seeder.send(signal.SIGCONT)
+    kept.write_bytes(pack.read_bytes())
+    damage()
+    shutil.rmtree(dest / "releases/v1")  # as if it had been killed before it staged
+    (dest / ".murder/manifests/v1").unlink()
+    result = swarm.peer(torrent, dest, "--linger", "none").wait()
+    assert result.status == 0, result
+    assert differences(snapshot(source), snapshot(dest / "releases/v1")) == []
+    assert kept.read_bytes() == pack.read_bytes()
 
 
 def test_the_swarm_goes_on_without_a_host_that_was_killed(slow_release, shaped_swarm, folder):

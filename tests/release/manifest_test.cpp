@@ -243,6 +243,11 @@ const Violation violations[] = {
      [](Manifest& m) { m.entries[2].size = ~0ull; }},
     {"file_placed_beyond_the_frames", "a/c does not lie in its frames",
      [](Manifest& m) { m.entries[2].tar_offset = 1ull << 62; }},
+    {"file_whose_end_wraps_around", "a/c does not lie in its frames",
+     [](Manifest& m) {
+       m.entries[2].tar_offset = 5632;  // one block beyond
+       m.entries[2].size = ~5632ull + 1;
+     }},
     {"file_that_overlaps_the_one_before", "a/c does not lie in its frames",
      [](Manifest& m) { m.entries[2].tar_offset = 1024; }},
     {"file_without_room_for_its_header", "a/c does not lie in its frames",

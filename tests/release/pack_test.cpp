@@ -232,6 +232,21 @@ TEST(Pack, tar_gives_back_files_over_several_frames) {
   EXPECT_EQ(unpack_stream(dir / "p.tar.zst", result.manifest).size(), result.tar_size);
 }
 
+// A full frame of zeros is made once for all; one that is short is not that one.
+TEST(Pack, a_last_frame_of_zeros_is_as_long_as_it_is) {
+  const TempDir dir(fast_place()), out(fast_place());
+  put(dir / "tree/zeros", "");
+  fs::resize_file(dir / "tree/zeros", 4 * frame_size_bytes);
+  const PackResult result = write_pack(dir / "tree", dir / "p.tar.zst", quiet(2));
+  ASSERT_EQ(result.manifest.frames.size(), 5u);
+  EXPECT_EQ(result.manifest.frames[2].raw_sha256, sha256(std::string(frame_size_bytes, '\0')));
+  EXPECT_EQ(result.manifest.frames[4].raw_size, 512u + 1024u);
+  EXPECT_EQ(result.manifest.frames[4].raw_sha256, sha256(std::string(512 + 1024, '\0')));
+  EXPECT_EQ(read_pack(dir / "p.tar.zst").manifest, result.manifest);
+  EXPECT_TRUE(untar(dir / "p.tar.zst", out.path()));
+  EXPECT_EQ(describe(out.path()), describe(dir / "tree"));
+}
+
 // The tree of docs/pack-format.md. When this fails, packs of today and tomorrow no longer share
 // tags: think twice.
 TEST(Pack, format_is_what_it_was) {

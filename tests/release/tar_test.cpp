@@ -50,6 +50,10 @@ TEST(TarHeader, paths_of_every_length_come_back) {
         const std::string header = tar_header(entry, 0);
         EXPECT_EQ(header.size() % tar_block_bytes, 0u);
         const std::string stored = type == EntryType::directory ? path + '/' : path;
+        if (stored.size() <= 100) {
+          EXPECT_EQ(header.size(), 512u);
+          EXPECT_EQ(header[345], '\0');  // the name alone holds it
+        }
         const std::string_view block = std::string_view(header).substr(header.size() - 512);
         const std::string name(block.substr(0, std::min<std::size_t>(100, block.find('\0'))));
         const std::string_view prefix_field = block.substr(345, 155);

@@ -370,6 +370,34 @@ TEST_F(EngineTest, announcements_travel_with_other_messages_and_the_last_ones_at
   EXPECT_FALSE(out_.take<wire::Have>(b).empty()) << "little is left";
 }
 
+TEST_F(EngineTest, one_who_has_everything_says_so_to_those_it_does_not_announce_pieces_to) {
+  make(1, false);
+  const LinkId a = connect(1);
+  const LinkId b = connect(2);
+  say(b, wire::HaveAll{});
+  say(a, wire::HaveAll{});
+  for (const LinkId link : {a, b})
+    for (const auto& request : out_.take<wire::Request>(link)) {
+      out_.take<wire::Extended>(a);
+      deliver(link, request.block);
+    }
+  verify_all();
+  EXPECT_TRUE(out_.take<wire::Have>(a).empty());
+  const auto said = out_.take<wire::Extended>(a);
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_TRUE(wire::decode_extension_handshake(said[0].payload)->upload_only);
+}
+
+TEST_F(EngineTest, a_peer_that_wants_nothing_is_not_waited_for) {
+  make(4, false);
+  const LinkId link = connect(1);
+  EXPECT_TRUE(engine_->anyone_waiting());
+  wire::ExtensionHandshake hello;
+  hello.upload_only = true;
+  say(link, wire::Extended{0, wire::encode_extension_handshake(hello)});
+  EXPECT_FALSE(engine_->anyone_waiting());
+}
+
 TEST_F(EngineTest, completion_is_announced_at_once) {
   make(1, false);
   AnnounceReply reply;
