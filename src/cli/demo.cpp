@@ -314,7 +314,9 @@ class Demo {
     std::vector<std::string> failed;
     for (const HostState& host : fleet_.hosts())
       if (host.failure) failed.push_back(fmt::format("{}: {}", host.name, *host.failure));
-    for (const std::string& failure : failed) warn(failure);
+    // For people the error below says it, unless there are more than it has room for.
+    if (context_.json || failed.size() > named_at_most)
+      for (const std::string& failure : failed) warn(failure);
     if (context_.json)
       context_.reporter->emit(summary_of(figures_));
     else
@@ -322,10 +324,10 @@ class Demo {
     if (failed.empty()) return;
     const std::size_t count = failed.size();
     failed.resize(std::min(count, named_at_most));
-    throw Error(figures_.verified > 0 ? ErrorKind::partial : ErrorKind::failed,
-                fmt::format("{} of {} have not got it: {}{}", count,
-                            counted(options_.hosts, "host", "hosts"), fmt::join(failed, "; "),
-                            count > named_at_most ? "; …" : ""));
+    throw Error(
+        figures_.verified > 0 ? ErrorKind::partial : ErrorKind::failed,
+        fmt::format("{} of {} failed: {}{}", count, counted(options_.hosts, "host", "hosts"),
+                    fmt::join(failed, "; "), count > named_at_most ? "; …" : ""));
   }
 
   const DemoOptions& options_;

@@ -119,7 +119,10 @@ std::string report_of(const DemoFigures& f) {
   out += line("plain copy",
               fmt::format("{} to one host, {} in this run", time(f.reference.plain_copy_s),
                           f.shaped ? "over the same link" : "on loopback"));
-  out += line("last / plain copy", ratio ? fmt::format("{:.2f}", *ratio) : std::string("-"));
+  out +=
+      line("last / plain copy",
+           ratio ? fmt::format("{:.2f}{}", *ratio, f.shaped ? "" : " (means little without links)")
+                 : std::string("-"));
   out += line("seeder sent", f.seeder_copies ? fmt::format("{:.2f} copies", *f.seeder_copies)
                                              : std::string("unknown"));
   out += line("one server", fan_out(f));

@@ -59,8 +59,7 @@ class Swarm:
     """Starts a tracker, a seeder and peers that know of each other."""
 
     def __init__(self, start, run, folder):
-        self.start = self._start = start
-        self._run, self._folder = run, folder
+        self._start, self._run, self._folder = start, run, folder
         self._numbers = itertools.count(1)
         self.tracker_url = None
 

@@ -136,7 +136,7 @@ def test_the_report_is_data_and_the_rest_is_talk(demo, source):
     result = demo(source, "--hosts", "2", "--no-namespaces").wait(120)
     assert result.status == 0, result
     assert re.search(r"^hosts verified +2 of 2", result.out, re.MULTILINE)
-    assert re.search(r"^last / plain copy +\d+\.\d\d$", result.out, re.MULTILINE)
+    assert re.search(r"^last / plain copy +\d+\.\d\d ", result.out, re.MULTILINE)
     assert "packed" in result.err and "\x1b" not in result.err + result.out
     assert "{" not in result.out + result.err
     quiet = demo(source, "--hosts", "2", "--no-namespaces", "-q").wait(120)

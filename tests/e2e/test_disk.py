@@ -10,8 +10,7 @@ import subprocess
 
 import pytest
 
-from swarm import (differences, error_of, events, live_release, snapshot, wait_for_event,
-                   wait_for_share)
+from swarm import differences, error_of, events, live_release, snapshot, wait_for_event
 
 MB = 1_000_000
 

@@ -121,7 +121,7 @@ def test_memory_does_not_grow_with_the_payload(swarm, room, sanitized):
     assert events(again, "complete")[0]["downloaded_bytes"] == 0
 
 
-def test_memory_does_not_grow_with_the_tree(swarm, run, room, folder, sanitized):
+def test_memory_does_not_grow_with_the_tree(swarm, start, room, sanitized):
     """A release of a gibibyte that packs to almost nothing, packed and unpacked."""
     if sanitized:
         pytest.skip("sanitizers use memory of their own")
@@ -133,7 +133,7 @@ def test_memory_does_not_grow_with_the_tree(swarm, run, room, folder, sanitized)
         with open(source / f"log{number}", "wb") as log:
             for _ in range(16):
                 log.write(line * (16 * MIB // len(line)))
-    packing = swarm.start("pack", source, "-o", place / "v1.tar.zst", "--tag", "v1", "--json")
+    packing = start("pack", source, "-o", place / "v1.tar.zst", "--tag", "v1", "--json")
     peaks = []
     while packing.status is None:
         try:

@@ -3,6 +3,7 @@ to, sockets that speak BitTorrent well or badly.
 """
 
 import contextlib
+import hashlib
 import http.server
 import socket
 import struct
@@ -100,7 +101,7 @@ class Content:
 
     def __init__(self, torrent, payload):
         info = bencode.decode(torrent.read_bytes())[b"info"]
-        self.info_hash = _info_hash(torrent.read_bytes())
+        self.info_hash = hashlib.sha1(bencode.encode(info)).digest()
         self.data = payload.read_bytes()
         self.piece_length = info[b"piece length"]
         self.pieces = len(info[b"pieces"]) // 20
@@ -114,11 +115,6 @@ class Content:
         for piece in pieces:
             bits[piece // 8] |= 0x80 >> piece % 8
         return bytes(bits)
-
-
-def _info_hash(torrent):
-    import hashlib  # the only place that needs it
-    return hashlib.sha1(bencode.encode(bencode.decode(torrent)[b"info"])).digest()
 
 
 class Server:
