@@ -1,5 +1,6 @@
 // murder peer.
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -27,6 +28,9 @@ struct PeerArguments {
   SwarmFlags swarm;
 };
 
+/// Whom a signal to the waiting parent is for. Set before the handler is.
+volatile pid_t detached_child = 0;
+
 /// Splits off a child that does the work. Returns the pipe to tell the parent through; in the
 /// parent it does not return but ends with the child's status as soon as the child has staged, or
 /// failed.
@@ -35,13 +39,28 @@ UniqueFd detach() {
   if (::pipe2(ends, O_CLOEXEC) != 0) throw_system_error("cannot make", "a pipe", errno);
   UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
+  // A signal that comes before the parent can pass it on waits until it can.
+  sigset_t signals;
+  sigset_t before;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGINT);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &signals, &before);
   const pid_t child = ::fork();
+  if (child == 0) ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (child < 0) throw_system_error("cannot start", "a process in the background", errno);
   if (child == 0) {
     ::setsid();
     return write_end;
   }
   write_end.reset();
+  detached_child = child;
+  for (const int number : {SIGINT, SIGTERM}) {
+    struct sigaction pass_on {};
+    pass_on.sa_handler = [](int signal) { ::kill(detached_child, signal); };
+    ::sigaction(number, &pass_on, nullptr);
+  }
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
   char staged = 0;
   ssize_t n = 0;
   do {
@@ -49,7 +68,8 @@ UniqueFd detach() {
   } while (n < 0 && errno == EINTR);
   if (n == 1) ::_exit(0);
   int status = 0;
-  ::waitpid(child, &status, 0);
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
   ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 

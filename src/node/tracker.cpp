@@ -22,9 +22,6 @@ namespace {
 /// that it may go.
 constexpr Duration farewell = std::chrono::seconds(3);
 
-/// Three announce intervals of a small fleet.
-constexpr Duration last_words = std::chrono::seconds(3);
-
 Instant now() { return std::chrono::steady_clock::now(); }
 
 /// A tracker's error is a bencoded "failure reason" with status 200: clients show it (BEP 3).

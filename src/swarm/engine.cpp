@@ -293,8 +293,10 @@ void Engine::tick(Instant now) {
   if (now - last_housekeeping_ >= housekeeping) {
     last_housekeeping_ = now;
     check_stalls(now);
-    if (seed_ && !seed_->open() && seed_->take_back(now, config_.stall))
+    if (seed_ && !seed_->open()) {
+      seed_->take_back(now, config_.stall);
       for (auto& [id, link] : links_) show_more(link, now);
+    }
     if (now >= next_slot_change_) assign_stock_slots(now);
     // A link that stalled gets one block to prove itself.
     request_everywhere(now);

@@ -146,9 +146,11 @@ class Engine {
   void request_everywhere(Instant now);
   bool request_from(Link& link, PieceIndex piece, Instant now);
   std::uint64_t window_bytes(const Link& link) const;
+  bool would_be_sooner(const Link& link, PieceIndex piece, const PieceInHand& state,
+                       Instant now) const;
   bool take_back_for(Link& link, Instant now);
   void release_requests(Link& link, Instant now, bool still_open);
-  void return_block(const Link::Outstanding& outstanding);
+  void return_block(const Link& link, const Link::Outstanding& outstanding);
   void cancel_request(Link& link, const wire::Block& block, Instant now);
   void update_interest(Link& link, Instant now);
   void queue_upload(Link& link, const wire::Block& block, Instant now);

@@ -34,6 +34,7 @@ bool Engine::request_from(Link& link, PieceIndex piece, Instant now) {
   }
   block.length = std::min(unit * unit_bytes, size) - block.begin;
   if (link.outstanding.empty()) link.last_data = now;
+  link.begun = piece;
   link.outstanding.push_back({block, now, false});
   link.outstanding_bytes += block.length;
   send(link, wire::Request{block}, now);
@@ -47,13 +48,12 @@ void Engine::request_more(Link& link, Instant now) {
   const std::uint64_t window = window_bytes(link);
   // What this link has begun, before anything new.
   while (link.outstanding_bytes < window) {
-    std::optional<PieceIndex> own;
-    if (!link.outstanding.empty()) {
-      const PieceIndex piece = link.outstanding.back().block.piece;
-      const PieceInHand* state = picker_.in_hand(piece);
-      if (state != nullptr && state->owner == link.id) own = piece;
+    if (link.begun) {
+      const PieceInHand* state = picker_.in_hand(*link.begun);
+      if (state != nullptr && state->owner == link.id && request_from(link, *link.begun, now))
+        continue;
+      link.begun.reset();
     }
-    if (own && request_from(link, *own, now)) continue;
     const auto fresh = picker_.pick(link.theirs, link.id, now, random_);
     if (fresh) {
       request_from(link, *fresh, now);
@@ -68,6 +68,28 @@ void Engine::request_everywhere(Instant now) {
   for (auto& [id, link] : links_) request_more(link, now);
 }
 
+/// A piece that drips in elsewhere: all of it would be here from `link` well before the rest of it
+/// comes from its owner.
+bool Engine::would_be_sooner(const Link& link, PieceIndex piece, const PieceInHand& state,
+                             Instant now) const {
+  const auto owner = links_.find(*state.owner);
+  if (owner == links_.end()) return false;
+  const auto arriving =
+      std::find_if(owner->second.outstanding.begin(), owner->second.outstanding.end(),
+                   [&](const auto& o) { return o.arriving && o.block.piece == piece; });
+  if (arriving == owner->second.outstanding.end()) return false;
+  const double waited =
+      to_seconds(now - std::max(arriving->asked_at, owner->second.last_block_end));
+  if (waited < 1) return false;
+  const double missing = static_cast<double>(config_.geometry.piece_size(piece)) -
+                         static_cast<double>(state.received_units) * unit_bytes;
+  const double there =
+      waited * missing /
+      static_cast<double>(std::max<std::uint64_t>(owner->second.arriving_bytes, 1));
+  const double here = link.rate > 0 ? config_.geometry.piece_size(piece) / link.rate : 1;
+  return there > 1 + 4 * here;
+}
+
 bool Engine::take_back_for(Link& link, Instant now) {
   if (link.snubbed) return false;
   // Only when there is nothing new to ask of this link: what has waited longest elsewhere and has
@@ -78,12 +100,13 @@ bool Engine::take_back_for(Link& link, Instant now) {
   std::optional<PieceIndex> oldest;
   Instant oldest_since{};
   for (const auto& [piece, state] : picker_.all_in_hand()) {
-    if (state.verifying || !state.owner || *state.owner == link.id || state.received_units > 0 ||
-        state.times_taken_back >= 4 || !link.theirs.test(piece))
+    if (state.verifying || !state.owner || *state.owner == link.id || state.times_taken_back >= 4 ||
+        !link.theirs.test(piece))
       continue;
-    if (std::any_of(state.units.begin(), state.units.end(),
-                    [](Unit u) { return u != Unit::requested; }))
-      continue;
+    const bool begun =
+        state.received_units > 0 || std::any_of(state.units.begin(), state.units.end(),
+                                                [](Unit u) { return u != Unit::requested; });
+    if (begun && !would_be_sooner(link, piece, state, now)) continue;
     if (!oldest || state.owned_since < oldest_since ||
         (state.owned_since == oldest_since && piece < *oldest)) {
       oldest = piece;
@@ -99,11 +122,18 @@ bool Engine::take_back_for(Link& link, Instant now) {
   PieceInHand& state = *picker_.in_hand(*oldest);
   if (Link* owner = find(*state.owner)) {
     std::vector<wire::Block> given_up;
-    for (const auto& o : owner->outstanding)
-      if (o.block.piece == *oldest) given_up.push_back(o.block);
+    for (auto& o : owner->outstanding) {
+      if (o.block.piece != *oldest) continue;
+      if (o.arriving && o.accepted) {
+        o.accepted = false;
+        driver_.detach(owner->id, *oldest);
+      }
+      given_up.push_back(o.block);
+    }
     for (const wire::Block& block : given_up) cancel_request(*owner, block, now);
   }
-  std::fill(state.units.begin(), state.units.end(), Unit::missing);
+  for (Unit& unit : state.units)
+    if (unit != Unit::received) unit = Unit::missing;
   ++state.times_taken_back;
   picker_.set_owner(state, link.id, now);
   request_from(link, *oldest, now);
@@ -121,21 +151,28 @@ void Engine::cancel_request(Link& link, const wire::Block& block, Instant now) {
   link.outstanding.erase(it);
 }
 
-void Engine::return_block(const Link::Outstanding& outstanding) {
+void Engine::return_block(const Link& link, const Link::Outstanding& outstanding) {
   if (outstanding.arriving && !outstanding.accepted) return;  // another link delivers it
   PieceInHand* state = picker_.in_hand(outstanding.block.piece);
   if (state == nullptr || state->verifying) return;
   const Unit from = outstanding.arriving ? Unit::receiving : Unit::requested;
   const UnitRange range = units_of(outstanding.block);
-  for (std::uint32_t u = range.begin; u < range.end; ++u)
-    if (state->units[u] == from) state->units[u] = Unit::missing;
+  bool returned = false;
+  for (std::uint32_t u = range.begin; u < range.end; ++u) {
+    if (state->units[u] != from) continue;
+    state->units[u] = Unit::missing;
+    returned = true;
+  }
+  // The owner was relieved of this block and will not ask for it again: anybody may.
+  if (returned && state->owner && *state->owner != link.id)
+    picker_.set_owner(*state, std::nullopt, state->owned_since);
 }
 
 void Engine::release_requests(Link& link, Instant now, bool still_open) {
   const auto outstanding = std::exchange(link.outstanding, {});
   link.outstanding_bytes = 0;
   for (const auto& o : outstanding) {
-    return_block(o);
+    return_block(link, o);
     if (!still_open) continue;
     if (o.arriving && o.accepted) driver_.detach(link.id, o.block.piece);
     if (!o.arriving) send(link, wire::Cancel{o.block}, now);
@@ -145,6 +182,10 @@ void Engine::release_requests(Link& link, Instant now, bool still_open) {
   for (const auto& o : outstanding) {
     PieceInHand* state = picker_.in_hand(o.block.piece);
     if (state != nullptr && state->owner == link.id) picker_.release(o.block.piece);
+  }
+  if (const auto begun = std::exchange(link.begun, std::nullopt)) {
+    PieceInHand* state = picker_.in_hand(*begun);
+    if (state != nullptr && state->owner == link.id) picker_.release(*begun);
   }
 }
 
@@ -169,6 +210,7 @@ bool Engine::on_block_begin(LinkId id, const wire::Block& block, Instant now) {
     it = link->outstanding.begin();
   }
   it->arriving = true;
+  link->arriving_bytes = 0;
   PieceInHand* state = picker_.in_hand(block.piece);
   if (state == nullptr || state->verifying) return false;
   const UnitRange range = units_of(block);
@@ -186,6 +228,7 @@ void Engine::on_block_progress(LinkId id, std::uint32_t bytes, Instant now) {
   if (link == nullptr) return;
   link->last_heard = link->last_data = now;
   link->downloaded += bytes;
+  link->arriving_bytes += bytes;
   downloaded_ += bytes;
 }
 

@@ -62,12 +62,12 @@ struct Engine::Visitor {
   }
   void operator()(const wire::HaveNone&) {}
   void all_of(const Bitfield& field) {
-    bool opened = false;
     field.for_each_not_in(link.theirs, [&](PieceIndex piece) {
       engine.they_have(link, piece);
-      if (engine.seed_ && link.murder) opened |= engine.seed_->seen(piece);
+      if (engine.seed_ && link.murder) engine.seed_->seen(piece);
     });
-    if (opened) engine.open_to_all(now);
+    // What they have was taken out of the windows: those are to be filled again.
+    if (engine.seed_ && link.murder) engine.open_to_all(now);
     engine.after_they_have(link, now);
   }
   void operator()(const wire::Request& request) { engine.queue_upload(link, request.block, now); }
@@ -85,7 +85,7 @@ struct Engine::Visitor {
                                  [&](const auto& o) { return o.block == reject.block; });
     if (it == link.outstanding.end() || it->arriving) return;
     const PieceIndex piece = reject.block.piece;
-    engine.return_block(*it);
+    engine.return_block(link, *it);
     link.outstanding_bytes -= it->block.length;
     link.outstanding.erase(it);
     // Not theirs to give after all; a choking peer keeps what it has.

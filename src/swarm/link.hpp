@@ -48,6 +48,8 @@ struct Link {
     bool accepted = false;  ///< arriving into its piece, not thrown away
   };
   std::deque<Outstanding> outstanding;
+  std::optional<PieceIndex> begun;    ///< asked for in part: gone on with before anything new
+  std::uint64_t arriving_bytes = 0;   ///< of the block that is arriving, here already
   std::deque<wire::Block> cancelled;  ///< may still arrive
   std::uint64_t outstanding_bytes = 0;
   std::uint32_t block_bytes = 16 * 1024;  ///< to ask for at a time
