@@ -143,7 +143,8 @@ std::vector<std::string> compare_tree(const SourceTree& source, const std::files
 }
 
 std::vector<std::string> compare_file(const std::filesystem::path& source,
-                                      const std::filesystem::path& other, std::stop_token stop) {
+                                      const std::filesystem::path& other,
+                                      const std::stop_token& stop) {
   const UniqueFd a = open_file(source, O_RDONLY);
   const UniqueFd b = open_file(other, O_RDONLY | O_NOFOLLOW);
   const std::string name = printable(other.filename().native());

@@ -21,6 +21,6 @@ std::vector<std::string> compare_tree(const SourceTree& source, const std::files
 /// The same for one file, whose mode does not count.
 std::vector<std::string> compare_file(const std::filesystem::path& source,
                                       const std::filesystem::path& other,
-                                      std::stop_token stop = {});
+                                      const std::stop_token& stop = {});
 
 }  // namespace murder::cli

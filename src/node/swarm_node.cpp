@@ -52,8 +52,8 @@ PeerId make_peer_id() {
 /// One connection, from before its handshake on.
 class SwarmNode::Peer final : public net::PeerConnection::Owner {
  public:
-  Peer(SwarmNode& node, Endpoint remote, bool outgoing)
-      : node_(node), remote_(std::move(remote)), outgoing_(outgoing) {}
+  Peer(SwarmNode& node, const Endpoint& remote, bool outgoing)
+      : node_(node), remote_(remote), outgoing_(outgoing) {}
 
   void start(boost::asio::ip::tcp::socket socket) {
     connection = net::PeerConnection::create(std::move(socket), *this, wire::Limits{});

@@ -16,8 +16,8 @@
 namespace murder::sim {
 namespace {
 
-constexpr std::uint64_t bytes_between = 128 * 1024;  ///< on one link, sent and not yet taken in
-constexpr double overhead = 1.04;  ///< Ethernet, IP and TCP headers on full frames
+constexpr std::uint64_t bytes_between = 128_KiB;  ///< on one link, sent and not yet taken in
+constexpr double overhead = 1.04;                 ///< Ethernet, IP and TCP headers on full frames
 constexpr double hash_bytes_per_second = 1e9;
 
 enum class Kind : std::uint8_t {

@@ -14,7 +14,7 @@ std::uint64_t Engine::window_bytes(const Link& link) const {
   // trip.
   const auto in_flight = static_cast<std::uint64_t>(2 * link.rate * to_seconds(link.round_trip));
   const std::uint64_t least =
-      std::max(2 * std::uint64_t{link.block_bytes}, std::uint64_t{2 * unit_bytes});
+      std::max(2 * std::uint64_t{link.block_bytes}, 2 * std::uint64_t{unit_bytes});
   return std::min(least + in_flight, max_window_bytes);
 }
 
