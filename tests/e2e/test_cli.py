@@ -230,7 +230,8 @@ def test_a_terminal_gets_one_line_that_is_redrawn(seeder_at_terminal):
     session = seeder_at_terminal()
     # At the end nothing of it is left: what was said stays.
     screen = [row for row in session.screen() if row]
-    assert [row.split(":")[0] for row in screen] == ["serving v1", "listening on 127.0.2.1"]
+    assert [row.split(":")[0] for row in screen] == [
+        "serving v1", "listening on 127.0.2.1", "tracker http"]
 
 
 def test_a_terminal_that_is_narrow_is_not_overrun(seeder_at_terminal):
