@@ -21,6 +21,7 @@
 #include "net/inbox.hpp"
 #include "net/outbox.hpp"
 #include "net/socket.hpp"
+#include "net/upload_turns.hpp"
 
 namespace murder::net {
 namespace {
@@ -60,11 +61,13 @@ std::string excerpt(std::string_view bytes) {
 
 struct PeerConnection::Impl {
   Impl(PeerConnection& connection, tcp::socket connected, Owner& its_owner, wire::Limits its_limits,
-       Duration timeout)
+       std::shared_ptr<UploadTurns> shared_turns, Duration timeout)
       : self(connection),
         owner(its_owner),
         socket(std::move(connected)),
         limits(its_limits),
+        turns(std::move(shared_turns)),
+        upload_turn([this] { ask_to_write(); }),
         handshake_timeout(timeout),
         handshake_timer(socket.get_executor()) {
     error_code ec;
@@ -75,6 +78,9 @@ struct PeerConnection::Impl {
     set_socket_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set_socket_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(unsent_limit));
   }
+  ~Impl() { turns->end(upload_turn); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   /// A block that is coming in. No `data`: it is thrown away.
   struct Incoming {
@@ -91,6 +97,8 @@ struct PeerConnection::Impl {
   Owner& owner;
   tcp::socket socket;
   wire::Limits limits;
+  std::shared_ptr<UploadTurns> turns;
+  TurnQueue::Turn upload_turn;
   Duration handshake_timeout;
   asio::steady_timer handshake_timer;
   int fd = -1;
@@ -325,7 +333,8 @@ struct PeerConnection::Impl {
         if (!write_block(budget)) break;
       } else if (outbox.control_bytes() > 0) {
         write_control();
-      } else if (!wants_upload || !has_room() || !take_next_block()) {
+      } else if (!wants_upload || !has_room() || !turns->may_begin(upload_turn) ||
+                 !take_next_block()) {
         break;
       }
     }
@@ -363,6 +372,7 @@ struct PeerConnection::Impl {
       outbox.set_block(*next);
       return true;
     }
+    turns->end(upload_turn);
     // The owner may have sent, or woken, from inside next_block().
     write_again = wants_upload || outbox.control_bytes() > 0;
     return false;
@@ -401,6 +411,7 @@ struct PeerConnection::Impl {
   void shut(const std::string& why) {
     if (closed) return;
     closed = true;
+    turns->end(upload_turn);
     reason = why;
     if (!outbox.block() && outbox.control_bytes() > 0 && lost.empty()) outbox.send_control(fd);
     error_code ignored;
@@ -425,14 +436,16 @@ struct PeerConnection::Impl {
 
 std::shared_ptr<PeerConnection> PeerConnection::create(tcp::socket socket, Owner& owner,
                                                        wire::Limits limits,
+                                                       std::shared_ptr<UploadTurns> turns,
                                                        Duration handshake_timeout) {
   return std::shared_ptr<PeerConnection>(
-      new PeerConnection(std::move(socket), owner, limits, handshake_timeout));
+      new PeerConnection(std::move(socket), owner, limits, std::move(turns), handshake_timeout));
 }
 
 PeerConnection::PeerConnection(tcp::socket socket, Owner& owner, wire::Limits limits,
-                               Duration handshake_timeout)
-    : impl_(std::make_unique<Impl>(*this, std::move(socket), owner, limits, handshake_timeout)) {}
+                               std::shared_ptr<UploadTurns> turns, Duration handshake_timeout)
+    : impl_(std::make_unique<Impl>(*this, std::move(socket), owner, limits, std::move(turns),
+                                   handshake_timeout)) {}
 
 PeerConnection::~PeerConnection() = default;
 

@@ -22,6 +22,8 @@
 
 namespace murder::net {
 
+class UploadTurns;
+
 /// A block to send: the file and where it lies in it. The descriptor outlives the connection.
 struct OutgoingBlock {
   wire::Block block;
@@ -57,11 +59,12 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   };
 
   /// A connected socket (accepted, or from Dial), whose io_context it stays on and does not
-  /// outlive. `owner` is called until on_closed or abandon(). A peer whose handshake does not come
-  /// in time is closed. The process has called ignore_sigpipe() (net/signals.hpp).
+  /// outlive. `turns`: one for all of the process's connections. `owner` is called until on_closed
+  /// or abandon(). A peer whose handshake does not come in time is closed. The process has called
+  /// ignore_sigpipe() (net/signals.hpp).
   static std::shared_ptr<PeerConnection> create(
       boost::asio::ip::tcp::socket socket, Owner& owner, wire::Limits limits,
-      Duration handshake_timeout = std::chrono::seconds(10));
+      std::shared_ptr<UploadTurns> turns, Duration handshake_timeout = std::chrono::seconds(10));
   /// Dropping the last reference is abandon(), unless close() came before.
   ~PeerConnection();
 
@@ -88,7 +91,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
 
  private:
   PeerConnection(boost::asio::ip::tcp::socket socket, Owner& owner, wire::Limits limits,
-                 Duration handshake_timeout);
+                 std::shared_ptr<UploadTurns> turns, Duration handshake_timeout);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -56,7 +56,8 @@ class SwarmNode::Peer final : public net::PeerConnection::Owner {
       : node_(node), remote_(remote), outgoing_(outgoing) {}
 
   void start(boost::asio::ip::tcp::socket socket) {
-    connection = net::PeerConnection::create(std::move(socket), *this, wire::Limits{});
+    connection =
+        net::PeerConnection::create(std::move(socket), *this, wire::Limits{}, node_.upload_turns_);
     connection->start();
     if (outgoing_) connection->send_handshake(node_.handshake());
   }
@@ -121,6 +122,7 @@ SwarmNode::SwarmNode(boost::asio::io_context& io, boost::asio::thread_pool& work
       trackers_(options_.trackers.empty() ? flatten(metainfo.trackers) : options_.trackers),
       engine_(make_config(metainfo, options_, id_, trackers_), std::move(have),
               Random::from_system(), *this),
+      upload_turns_(std::make_shared<net::UploadTurns>(io)),
       tick_timer_(io) {}
 
 SwarmNode::~SwarmNode() {

@@ -20,6 +20,7 @@
 #include "events/event.hpp"
 #include "net/http.hpp"
 #include "net/peer_connection.hpp"
+#include "net/upload_turns.hpp"
 #include "node/payload.hpp"
 #include "swarm/engine.hpp"
 
@@ -109,6 +110,7 @@ class SwarmNode final : private swarm::Driver {
   PeerId id_;
   std::vector<std::string> trackers_;
   swarm::Engine engine_;
+  std::shared_ptr<net::UploadTurns> upload_turns_;
   std::unique_ptr<net::PeerListener> listener_;
   std::unordered_map<const Peer*, std::unique_ptr<Peer>> peers_;
   std::unordered_map<LinkId, Peer*> linked_;

@@ -37,11 +37,14 @@ std::uint32_t LinkGraph::load(const Node& n) const {
   return std::max(known, n.reported - std::min(n.reported, to_sources));
 }
 
+std::uint32_t LinkGraph::most_links(NodeKind kind) const {
+  return kind == NodeKind::host ? max_host_links_ : source_degree_;
+}
+
 void LinkGraph::refresh(Slot slot) {
   const Node& n = node(slot);
-  const std::uint32_t limit = n.kind == NodeKind::host ? max_host_links_ : source_degree_;
   SlotSet& places = with_places_[index(*n.kind)];
-  if (load(n) < limit)
+  if (load(n) < most_links(*n.kind))
     places.insert(slot);
   else
     places.erase(slot);
@@ -52,7 +55,7 @@ void LinkGraph::add(Slot slot, NodeKind kind, std::uint32_t links_before) {
   Node& n = node(slot);
   n = Node{};
   n.kind = kind;
-  n.inherited = std::min(links_before, max_host_links_);
+  n.inherited = std::min(links_before, most_links(kind));
   all_[index(kind)].insert(slot);
   refresh(slot);
 }

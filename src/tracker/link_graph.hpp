@@ -68,6 +68,7 @@ class LinkGraph {
   Node& node(Slot slot) { return nodes_[slot.value()]; }
   const Node& node(Slot slot) const { return nodes_[slot.value()]; }
   std::uint32_t load(const Node& n) const;
+  std::uint32_t most_links(NodeKind kind) const;
   bool linked(Slot a, Slot b) const;
   void link(Slot a, Slot b);
   void unlink(Slot a, Slot b);

@@ -3,7 +3,7 @@
 //
 // The graph (for murder peers): bounded, random, near-regular. A host that joins is told to dial
 // about half the degree of random hosts, those with few links first; later ones dial it. The seeder
-// is linked to about 8 hosts, not to all. Every host linked to every other was measured to be worse
+// is linked to 16 hosts, not to all. Every host linked to every other was measured to be worse
 // from 32 hosts on.
 #pragma once
 
@@ -22,8 +22,8 @@ namespace murder::tracker {
 struct RegistryOptions {
   std::uint32_t expect =
       0;  ///< hosts that must be complete (or declared failed); 0: quiet for 30 s with no leecher
-  std::uint32_t degree = 10;        ///< links a host should have to other hosts
-  std::uint32_t seeder_degree = 8;  ///< links a seeder should have
+  std::uint32_t degree = 10;         ///< links a host should have to other hosts
+  std::uint32_t seeder_degree = 16;  ///< links a seeder should have
 };
 
 /// A swarm as reports show it.

@@ -184,9 +184,14 @@ TEST_F(ServingHttp, a_slow_loris_is_closed_however_it_drips) {
   serve();
   RawSocket client = connect();
   ASSERT_TRUE(client.write(io, "GET / HTTP/1.1\r\nX: "));
-  // A byte each time the loop has been round: never idle, never done.
+  // A byte a millisecond: never idle, never done, never more than a head may be.
+  auto last = std::chrono::steady_clock::now();
   EXPECT_TRUE(run_until(io, [&] {
-    ::send(client.fd(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last >= std::chrono::milliseconds(1)) {
+      ::send(client.fd(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+      last = now;
+    }
     client.read();
     return client.ended();
   }));

@@ -20,6 +20,7 @@
 #include "base/file.hpp"
 #include "base/random.hpp"
 #include "net/peer_connection.hpp"
+#include "net/upload_turns.hpp"
 
 namespace murder::net::test {
 
@@ -69,7 +70,10 @@ class RecordingOwner final : public PeerConnection::Owner {
   /// Makes a connection of the socket and starts it.
   void attach(boost::asio::ip::tcp::socket socket,
               Duration handshake_timeout = std::chrono::seconds(10)) {
-    connection = PeerConnection::create(std::move(socket), *this, limits, handshake_timeout);
+    if (!turns)
+      turns = std::make_shared<UploadTurns>(
+          static_cast<boost::asio::io_context&>(socket.get_executor().context()));
+    connection = PeerConnection::create(std::move(socket), *this, limits, turns, handshake_timeout);
     connection->start();
   }
   void upload(const OutgoingBlock& block) {
@@ -90,6 +94,7 @@ class RecordingOwner final : public PeerConnection::Owner {
   }
 
   std::shared_ptr<PeerConnection> connection;
+  std::shared_ptr<UploadTurns> turns;  ///< its own, unless given before attach()
   wire::Limits limits;
   std::vector<wire::Handshake> handshakes;
   std::vector<wire::Message> messages;

@@ -32,6 +32,9 @@ inline IpAddress address(std::uint32_t n) {
 
 inline Endpoint endpoint(std::uint32_t n) { return {address(n), 8999}; }
 
+/// At a seeder.
+inline const std::uint32_t places = RegistryOptions{}.seeder_degree;
+
 inline constexpr std::uint64_t everything = 1'000'000;  // bytes: `left` of one who has nothing
 
 inline AnnounceRequest request(std::uint32_t n, AnnounceRole role, std::uint64_t left,

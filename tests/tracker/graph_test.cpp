@@ -124,7 +124,7 @@ TEST_P(GraphOfFleet, is_connected_and_nearly_regular_after_joins_in_any_order) {
       total += fleet.host_links(n);
     }
     EXPECT_LE(static_cast<double>(total) / count, 10.0);
-    EXPECT_EQ(fleet.links_at_seeder(), std::min<std::uint32_t>(8, count));
+    EXPECT_EQ(fleet.links_at_seeder(), std::min(places, count));
   }
 }
 
@@ -179,7 +179,7 @@ TEST_P(GraphOfFleet, is_connected_again_after_a_tenth_stopped) {
     EXPECT_GE(fleet.host_links(n), std::min<std::uint32_t>(4, alive - 1));
     EXPECT_LE(fleet.host_links(n), 14u);
   }
-  EXPECT_EQ(fleet.links_at_seeder(), std::min<std::uint32_t>(8, alive));
+  EXPECT_EQ(fleet.links_at_seeder(), std::min(places, alive));
 }
 
 TEST_P(GraphOfFleet, is_connected_again_after_a_tenth_fell_silent) {
@@ -198,7 +198,7 @@ TEST_P(GraphOfFleet, is_connected_again_after_a_tenth_fell_silent) {
   EXPECT_EQ(fleet.tracker.view().hosts, alive);
   EXPECT_TRUE(fleet.farthest_from(fleet.hosts().front()));
   for (const std::uint32_t n : fleet.hosts()) EXPECT_LE(fleet.host_links(n), 14u);
-  EXPECT_EQ(fleet.links_at_seeder(), std::min<std::uint32_t>(8, alive));
+  EXPECT_EQ(fleet.links_at_seeder(), std::min(places, alive));
 }
 
 INSTANTIATE_TEST_SUITE_P(Hosts, GraphOfFleet, ::testing::Values(8, 16, 64, 1000, 10000));
@@ -229,38 +229,39 @@ TEST(Graph, other_degrees_are_kept) {
 
 TEST(Graph, a_seeder_that_comes_last_is_dialled_at_the_next_announces) {
   Fleet fleet(0);
-  for (std::uint32_t n = 0; n < 20; ++n) fleet.join(n);
+  for (std::uint32_t n = 0; n < 2 * places; ++n) fleet.join(n);
   fleet.tracker.announce(seeder(Fleet::seeder_number));
   fleet.announce_all();
-  EXPECT_EQ(fleet.links_at_seeder(), 8u);
+  EXPECT_EQ(fleet.links_at_seeder(), places);
 }
 
 TEST(Graph, a_seeders_place_goes_on_when_its_host_stops_or_completes) {
   Fleet fleet(1);
-  for (std::uint32_t n = 0; n < 9; ++n) fleet.join(n);
-  ASSERT_EQ(fleet.seeder_links(8), 0u);
-  fleet.announce(8);
-  EXPECT_EQ(fleet.seeder_links(8), 0u) << "the seeder had no place free";
+  for (std::uint32_t n = 0; n <= places; ++n) fleet.join(n);
+  ASSERT_EQ(fleet.seeder_links(places), 0u);
+  fleet.announce(places);
+  EXPECT_EQ(fleet.seeder_links(places), 0u) << "the seeder had no place free";
 
   fleet.stop(3);
-  fleet.announce(8);
-  EXPECT_EQ(fleet.seeder_links(8), 1u);
+  fleet.announce(places);
+  EXPECT_EQ(fleet.seeder_links(places), 1u);
 
-  fleet.join(9);
-  EXPECT_EQ(fleet.seeder_links(9), 0u);
+  const std::uint32_t last = places + 1;
+  fleet.join(last);
+  EXPECT_EQ(fleet.seeder_links(last), 0u);
   fleet.tracker.announce(host(5, 0, AnnounceEvent::completed));
-  fleet.announce(9);
-  EXPECT_EQ(fleet.seeder_links(9), 1u);
+  fleet.announce(last);
+  EXPECT_EQ(fleet.seeder_links(last), 1u);
 }
 
 TEST(Graph, two_seeders_serve_twice_the_hosts) {
   Fleet fleet(2);
-  for (std::uint32_t n = 0; n < 40; ++n) fleet.join(n);
-  EXPECT_EQ(fleet.links_at_seeder(0), 8u);
-  EXPECT_EQ(fleet.links_at_seeder(1), 8u);
+  for (std::uint32_t n = 0; n < 5 * places; ++n) fleet.join(n);
+  EXPECT_EQ(fleet.links_at_seeder(0), places);
+  EXPECT_EQ(fleet.links_at_seeder(1), places);
   std::uint32_t served = 0;
   for (const std::uint32_t n : fleet.hosts()) served += fleet.seeder_links(n);
-  EXPECT_EQ(served, 16u);
+  EXPECT_EQ(served, 2 * places);
   for (const std::uint32_t n : fleet.hosts()) EXPECT_LE(fleet.seeder_links(n), 1u);
 }
 
@@ -342,7 +343,7 @@ TEST(Graph, a_restarted_tracker_leaves_a_healthy_swarm_alone) {
 TEST(Graph, a_restarted_tracker_counts_the_seeders_links_of_before) {
   Tracker restarted;
   AnnounceRequest s = seeder(1000, AnnounceEvent::none);
-  s.links = 8;
+  s.links = places;
   restarted.announce(s);
   restarted.announce(host(0));
   const auto is_told_of_seeder = [&](std::uint32_t n) {
@@ -350,7 +351,7 @@ TEST(Graph, a_restarted_tracker_counts_the_seeders_links_of_before) {
     return std::count(dial.begin(), dial.end(), endpoint(1000)) == 1;
   };
   EXPECT_FALSE(is_told_of_seeder(1));
-  s.links = 7;
+  s.links = places - 1;
   restarted.announce(s);
   EXPECT_TRUE(is_told_of_seeder(2)) << "one of them has gone since";
   EXPECT_FALSE(is_told_of_seeder(3));

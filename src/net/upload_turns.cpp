@@ -1,0 +1,127 @@
+#include "net/upload_turns.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace murder::net {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// A turn may last so many times as long as all places need for a block each.
+constexpr double fair_turns = 4;
+constexpr double fair_turns_when_slow = 1;
+constexpr Duration least_patience = milliseconds(5);
+constexpr Duration most_patience = milliseconds(100);
+
+Instant clock_now() { return std::chrono::steady_clock::now(); }
+
+}  // namespace
+
+Duration TurnQueue::patience(const Turn& turn) const {
+  if (seconds_between_ == 0) return most_patience;
+  const double turns = turn.slow_ ? fair_turns_when_slow : fair_turns;
+  return std::clamp(from_seconds(turns * places * seconds_between_), least_patience, most_patience);
+}
+
+void TurnQueue::start(Turn& turn, Instant now) {
+  turn.state_ = Turn::State::running;
+  turn.since_ = now;
+}
+
+void TurnQueue::note_left(Instant now) {
+  if (last_left_) {
+    const double seconds = to_seconds(now - *last_left_);
+    seconds_between_ += (seconds_between_ == 0 ? 1 : 0.1) * (seconds - seconds_between_);
+  }
+  last_left_ = now;
+}
+
+bool TurnQueue::may_begin(Turn& turn, Instant now) {
+  if (turn.state_ == Turn::State::waiting) return false;
+  if (turn.state_ == Turn::State::called) {
+    start(turn, now);
+    return true;
+  }
+  if (turn.state_ != Turn::State::none) note_left(now);
+  if (turn.state_ == Turn::State::running) turn.slow_ = false;
+  leave(turn, now);
+  if (waiting_.empty() && running_.size() < places) {
+    running_.push_back(&turn);
+    start(turn, now);
+    return true;
+  }
+  turn.state_ = Turn::State::waiting;
+  waiting_.push_back(&turn);
+  return false;
+}
+
+void TurnQueue::end(Turn& turn, Instant now) {
+  if (turn.state_ == Turn::State::waiting) std::erase(waiting_, &turn);
+  leave(turn, now);
+  if (running_.empty()) last_left_.reset();  // idle from here on
+}
+
+void TurnQueue::leave(Turn& turn, Instant now) {
+  turn.state_ = Turn::State::none;
+  if (std::erase(running_, &turn) > 0) call_next(now);
+}
+
+void TurnQueue::call_next(Instant now) {
+  while (!waiting_.empty() && running_.size() < places) {
+    Turn& next = *waiting_.front();
+    waiting_.pop_front();
+    next.state_ = Turn::State::called;
+    next.since_ = now;
+    running_.push_back(&next);
+    next.on_called_();
+  }
+}
+
+void TurnQueue::tick(Instant now) {
+  if (waiting_.empty()) return;
+  const auto lapsed = std::stable_partition(running_.begin(), running_.end(), [&](const Turn* t) {
+    return now - t->since_ < patience(*t);
+  });
+  for (auto it = lapsed; it != running_.end(); ++it) {
+    (*it)->state_ = Turn::State::lapsed;
+    (*it)->slow_ = true;
+  }
+  running_.erase(lapsed, running_.end());
+  call_next(now);
+}
+
+std::optional<Instant> TurnQueue::next_tick() const {
+  if (waiting_.empty()) return std::nullopt;
+  Instant next = Instant::max();
+  for (const Turn* turn : running_) next = std::min(next, turn->since_ + patience(*turn));
+  return next;
+}
+
+UploadTurns::UploadTurns(boost::asio::io_context& io) : timer_(io) {}
+
+bool UploadTurns::may_begin(TurnQueue::Turn& turn) {
+  const bool may = queue_.may_begin(turn, clock_now());
+  if (!may) arm();
+  return may;
+}
+
+void UploadTurns::end(TurnQueue::Turn& turn) { queue_.end(turn, clock_now()); }
+
+/// Not set anew for each turn: when it fires, it is set to the then oldest one's time.
+void UploadTurns::arm() {
+  if (armed_) return;
+  const auto next = queue_.next_tick();
+  if (!next) return;
+  armed_ = true;
+  timer_.expires_at(std::max(*next, clock_now() + milliseconds(1)));
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code&) {
+    const auto alive = weak.lock();
+    if (!alive) return;
+    alive->armed_ = false;
+    alive->queue_.tick(clock_now());
+    alive->arm();
+  });
+}
+
+}  // namespace murder::net

@@ -1,0 +1,96 @@
+// Whose block goes next: a process gives its uplink to a few connections at a time.
+//
+// Written to ten sockets at once, ten blocks share the uplink and all of them arrive late; one
+// after the other, each but the last arrives sooner and none later, so its receiver passes it on
+// sooner. And on a link whose turn it is not, requests and announcements find an empty socket
+// instead of waiting behind the half of a block (ARCHITECTURE.md has what that is worth).
+//
+// Some turns run at once, because the kernel tells only some time after it has sent a block that it
+// did. A turn that lasts several times as long as others (a slow or stalled receiver) lapses: it
+// goes on without counting.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/units.hpp"
+
+namespace murder::net {
+
+/// The turns themselves: no I/O, time handed in.
+class TurnQueue {
+ public:
+  class Turn;
+
+  /// Turns that count, at one time.
+  static constexpr std::size_t places = 4;
+
+  /// Whether `turn` may begin a block now. To ask is also to say that its block before has left the
+  /// socket. False: it waits, and is called when it may; then it asks again.
+  bool may_begin(Turn& turn, Instant now);
+  /// It has nothing to send, or goes.
+  void end(Turn& turn, Instant now);
+  /// Ends the turns that last too long.
+  void tick(Instant now);
+  /// When to call tick(); nothing to wait for while nobody waits.
+  std::optional<Instant> next_tick() const;
+
+ private:
+  Duration patience(const Turn& turn) const;
+  void start(Turn& turn, Instant now);
+  void leave(Turn& turn, Instant now);
+  void note_left(Instant now);
+  void call_next(Instant now);
+
+  std::vector<Turn*> running_;
+  std::deque<Turn*> waiting_;
+  double seconds_between_ = 0;  ///< blocks that leave, smoothed; 0: not known
+  std::optional<Instant> last_left_;
+};
+
+/// A connection's part in it.
+class TurnQueue::Turn {
+ public:
+  /// `on_called` may not ask at once, only later.
+  explicit Turn(std::function<void()> on_called) : on_called_(std::move(on_called)) {}
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  friend class TurnQueue;
+  enum class State {
+    none,
+    waiting,
+    called,  ///< its place is kept, it has not asked yet
+    running,
+    lapsed,  ///< its block is still in the socket
+  };
+  std::function<void()> on_called_;
+  State state_ = State::none;
+  Instant since_{};
+  bool slow_ = false;  ///< its turn before this one lapsed
+};
+
+/// The queue of a process, with a timer for the turns that last too long. Made by make_shared; used
+/// from the loop's thread only.
+class UploadTurns : public std::enable_shared_from_this<UploadTurns> {
+ public:
+  explicit UploadTurns(boost::asio::io_context& io);
+  bool may_begin(TurnQueue::Turn& turn);
+  void end(TurnQueue::Turn& turn);
+
+ private:
+  void arm();
+
+  TurnQueue queue_;
+  boost::asio::steady_timer timer_;
+  bool armed_ = false;
+};
+
+}  // namespace murder::net
