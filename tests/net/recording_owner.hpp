@@ -70,10 +70,10 @@ class RecordingOwner final : public PeerConnection::Owner {
   /// Makes a connection of the socket and starts it.
   void attach(boost::asio::ip::tcp::socket socket,
               Duration handshake_timeout = std::chrono::seconds(10)) {
-    if (!turns)
-      turns = std::make_shared<UploadTurns>(
-          static_cast<boost::asio::io_context&>(socket.get_executor().context()));
-    connection = PeerConnection::create(std::move(socket), *this, limits, turns, handshake_timeout);
+    auto turns = std::make_shared<UploadTurns>(
+        static_cast<boost::asio::io_context&>(socket.get_executor().context()));
+    connection = PeerConnection::create(std::move(socket), *this, limits, std::move(turns),
+                                        handshake_timeout);
     connection->start();
   }
   void upload(const OutgoingBlock& block) {
@@ -94,7 +94,6 @@ class RecordingOwner final : public PeerConnection::Owner {
   }
 
   std::shared_ptr<PeerConnection> connection;
-  std::shared_ptr<UploadTurns> turns;  ///< its own, unless given before attach()
   wire::Limits limits;
   std::vector<wire::Handshake> handshakes;
   std::vector<wire::Message> messages;
