@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,12 @@ constexpr Duration from_seconds(double s) {
 struct Rate {
   double bytes_per_second = 0;
   friend constexpr auto operator<=>(Rate, Rate) = default;
+};
+
+/// What may pass each way; absent: no limit.
+struct RateLimits {
+  std::optional<Rate> up;
+  std::optional<Rate> down;
 };
 
 constexpr std::uint64_t operator""_KiB(unsigned long long n) { return n << 10; }

@@ -91,6 +91,7 @@ void run(const PeerArguments& arguments, Context& context) {
   options.listen = arguments.swarm.address();
   options.port = arguments.swarm.port;
   options.name = arguments.swarm.name;
+  options.limits = arguments.swarm.limits();
   options.owner = arguments.owner;
   if (arguments.file_only && arguments.activate)
     throw Error(ErrorKind::usage, "--activate needs a release, and --file-only makes none");

@@ -42,6 +42,7 @@ void add_seed(CLI::App& app, Action& action) {
       options.listen = arguments->swarm.address();
       options.port = arguments->swarm.port;
       options.name = arguments->swarm.name;
+      options.limits = arguments->swarm.limits();
       node::run_seeder(options, *context.reporter, context.log);
     };
   });

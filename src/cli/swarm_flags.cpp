@@ -18,6 +18,12 @@ void SwarmFlags::add_to(CLI::App& command) {
       ->type_name("PORT");
   command.add_option("--name", name, "What reports call this host (default: its host name)")
       ->type_name("NAME");
+  command
+      .add_option("--up", up,
+                  "Send at most so much payload, such as 200Mbit or 25MB/s (default: no limit)")
+      ->type_name("RATE");
+  command.add_option("--down", down, "Receive at most so much payload (default: no limit)")
+      ->type_name("RATE");
 }
 
 std::vector<std::string> SwarmFlags::checked_trackers() const {
@@ -32,6 +38,13 @@ IpAddress SwarmFlags::address() const {
     throw Error(ErrorKind::usage,
                 fmt::format("--listen: '{}' is not an IP address", printable(listen)));
   return *address;
+}
+
+RateLimits SwarmFlags::limits() const {
+  RateLimits limits;
+  if (!up.empty()) limits.up = parse_rate(up, "--up");
+  if (!down.empty()) limits.down = parse_rate(down, "--down");
+  return limits;
 }
 
 }  // namespace murder::cli

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/endpoint.hpp"
+#include "base/units.hpp"
 
 namespace murder::cli {
 
@@ -15,12 +16,16 @@ struct SwarmFlags {
   std::string listen = "0.0.0.0";
   std::uint16_t port = 0;
   std::string name;
+  std::string up;
+  std::string down;
 
   void add_to(CLI::App& command);
   /// Error{usage} for anything that is not a tracker's URL.
   std::vector<std::string> checked_trackers() const;
   /// Error{usage} for anything that is not an address.
   IpAddress address() const;
+  /// Error{usage} for anything that is not a rate.
+  RateLimits limits() const;
 };
 
 }  // namespace murder::cli

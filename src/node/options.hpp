@@ -36,6 +36,7 @@ struct PeerOptions {
   std::uint16_t port = 0;
   std::string name;   ///< empty: the host's own name
   std::string owner;  ///< "user[:group]"
+  RateLimits limits;
   /// Called when the release is staged (and activated, if asked): `--detach` returns then.
   std::function<void()> on_staged;
 };
@@ -53,6 +54,7 @@ struct SeedOptions {
   IpAddress listen = IpAddress::v4({0, 0, 0, 0});
   std::uint16_t port = 0;
   std::string name;
+  RateLimits limits;
 };
 /// Serves until its linger or a signal ends it; SIGINT and SIGTERM are how a seeder is meant to end
 /// and throw nothing.

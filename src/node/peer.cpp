@@ -96,6 +96,7 @@ class PeerSession {
     node_options.port = options_.port;
     node_options.trackers = options_.trackers;
     node_options.name = options_.name.empty() ? own_name() : options_.name;
+    node_options.limits = options_.limits;
     node_options.first = manifest_pieces(metainfo_);
     manifest_missing_ = node_options.first.size();
     for (const PieceIndex piece : node_options.first)

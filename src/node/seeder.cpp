@@ -52,6 +52,7 @@ void run_seeder(const SeedOptions& options, events::EventSink& events, Log log) 
   node_options.port = options.port;
   node_options.trackers = options.trackers;
   node_options.name = options.name;
+  node_options.limits = options.limits;
   node_options.first = manifest_pieces(metainfo);
   swarm::Bitfield everything(metainfo.piece_count());
   everything.set_all();

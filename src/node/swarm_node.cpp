@@ -35,6 +35,8 @@ swarm::EngineConfig make_config(const Metainfo& metainfo, const SwarmNodeOptions
   config.seeder = options.role == AnnounceRole::seeder;
   config.first = options.first;
   config.trackers = trackers;
+  config.up = swarm::limit_to(options.limits.up);
+  config.down = swarm::limit_to(options.limits.down);
   return config;
 }
 
@@ -90,8 +92,11 @@ class SwarmNode::Peer final : public net::PeerConnection::Owner {
     node_.schedule_tick();
   }
   std::optional<net::OutgoingBlock> next_block() override {
-    const auto block = node_.engine_.next_block(link);
-    if (!block) return std::nullopt;
+    const auto block = node_.engine_.next_block(link, now());
+    if (!block) {
+      node_.schedule_tick();  // a limit may have been reached
+      return std::nullopt;
+    }
     return net::OutgoingBlock{*block, node_.payload_.fd(),
                               node_.metainfo_.piece_offset(block->piece) + block->begin};
   }

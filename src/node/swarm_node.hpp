@@ -33,6 +33,7 @@ struct SwarmNodeOptions {
   std::vector<std::string> trackers;  ///< URLs; empty: those of the metainfo
   std::string name;                   ///< what the tracker calls this host
   std::vector<PieceIndex> first;      ///< pieces before all others
+  RateLimits limits;
 };
 
 /// What a SwarmNode tells its owner, from the loop. May not destroy the node.

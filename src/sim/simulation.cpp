@@ -150,7 +150,7 @@ class World {
       if (it == node.ends.end()) it = node.ends.begin();
       End& end = it->second;
       if (!end.open || !end.wants_upload || end.in_flight >= bytes_between) continue;
-      const auto block = node.engine->next_block(LinkId(it->first));
+      const auto block = node.engine->next_block(LinkId(it->first), now_);
       if (!block) {
         end.wants_upload = false;
         continue;
@@ -200,6 +200,8 @@ class World {
     config.self = node->id;
     config.seeder = node->seeder;
     config.trackers = {"virtual"};
+    config.up = swarm::limit_to(options_.limits.up);
+    config.down = swarm::limit_to(options_.limits.down);
     node->engine = std::make_unique<swarm::Engine>(config, have, Random(random_.next()), *node);
     // Processes start within 2 ms of each other.
     const Duration jitter = std::chrono::microseconds(random_.below(2000));

@@ -34,6 +34,7 @@ struct SimulationOptions {
   Rate up{6.25e6};
   Rate down{6.25e6};
   std::optional<Rate> seeder_up;
+  RateLimits limits;  ///< of every host and the seeder, as `--up` and `--down`
   Duration latency = std::chrono::microseconds(100);  ///< one way
   std::uint64_t seed = 1;
   std::uint32_t expect = 0;  ///< as `murder tracker --expect`; 0: all hosts

@@ -87,8 +87,9 @@ void Engine::on_connected(LinkId id, const LinkInfo& info, Instant now) {
   link.told = Bitfield(config_.geometry.piece_count());
   link.they_choke = !link.murder;
   link.we_choke = !link.murder;
-  link.block_bytes =
-      link.murder ? std::min(config_.geometry.piece_length, murder_block_bytes) : unit_bytes;
+  link.block_bytes = link.murder ? std::min(config_.geometry.piece_length,
+                                            config_.down.largest_block(murder_block_bytes))
+                                 : unit_bytes;
   link.last_heard = link.last_said = link.last_data = link.last_block_end = now;
   link.upload_measured_at = now;
   link.round_trip = driver_.round_trip(id);
@@ -123,7 +124,7 @@ void Engine::introduce(Link& link, Instant now) {
   hello.request_queue = max_queued_uploads;
   hello.upload_only = complete();
   hello.client = "murder " MURDER_VERSION;
-  hello.max_block_bytes = murder_block_bytes;
+  hello.max_block_bytes = config_.up.largest_block(murder_block_bytes);
   send(link, wire::Extended{0, wire::encode_extension_handshake(hello)}, now);
 }
 
@@ -305,10 +306,13 @@ void Engine::tick(Instant now) {
     untold_due_.reset();
     for (auto& [id, link] : links_) tell_untold(link, now);
   }
-  if (take_back_due_ && *take_back_due_ <= now) {
+  if ((take_back_due_ && *take_back_due_ <= now) ||
+      (asking_throttled_ && config_.down.ready(now))) {
     take_back_due_.reset();
+    asking_throttled_ = false;
     request_everywhere(now);
   }
+  serve_throttled(now);
   dial_due(now);
   announce_due(now);
 }
@@ -318,6 +322,8 @@ Instant Engine::next_tick(Instant now) const {
   if (const auto due = announcer_.next_due()) next = std::min(next, *due);
   if (take_back_due_) next = std::min(next, *take_back_due_);
   if (untold_due_) next = std::min(next, *untold_due_);
+  if (!throttled_.empty()) next = std::min(next, config_.up.ready_at(now));
+  if (asking_throttled_) next = std::min(next, config_.down.ready_at(now));
   if (!complete())
     if (const auto due = book_.next_due(links_.size(), config_.wanted_links))
       next = std::min(next, *due);

@@ -29,6 +29,7 @@
 #include "swarm/link.hpp"
 #include "swarm/peer_book.hpp"
 #include "swarm/picker.hpp"
+#include "swarm/rate_limit.hpp"
 #include "swarm/seed_window.hpp"
 
 namespace murder::swarm {
@@ -64,6 +65,8 @@ struct EngineConfig {
   bool seeder = false;            ///< rule 1 applies: show each piece once before showing any twice
   std::vector<PieceIndex> first;  ///< fetched and seeded before the others
   std::vector<std::string> trackers;  ///< URLs
+  RateLimit up;                       ///< payload sent
+  RateLimit down;                     ///< payload asked for
   std::size_t wanted_links = 10;  ///< peers that the tracker merely lists are dialled up to this
   Duration stall =
       std::chrono::seconds(3);  ///< silent that long with requests out: asked elsewhere
@@ -97,7 +100,7 @@ class Engine {
   void on_block_progress(LinkId link, std::uint32_t bytes, Instant now);
   void on_block_end(LinkId link, const wire::Block& block, Instant now);
   /// What to send next on this link; it counts as being sent.
-  std::optional<wire::Block> next_block(LinkId link);
+  std::optional<wire::Block> next_block(LinkId link, Instant now);
   void on_block_sent(LinkId link, const wire::Block& block, Instant now);
   void on_piece_verified(PieceIndex piece, bool matches, Instant now);
   void on_tracker_reply(const AnnounceReply& reply, Instant now);
@@ -144,6 +147,7 @@ class Engine {
 
   void request_more(Link& link, Instant now);
   void request_everywhere(Instant now);
+  void serve_throttled(Instant now);
   bool request_from(Link& link, PieceIndex piece, Instant now);
   std::uint64_t window_bytes(const Link& link) const;
   bool would_be_sooner(const Link& link, PieceIndex piece, const PieceInHand& state,
@@ -180,6 +184,9 @@ class Engine {
   double piece_interval_s_ = 0;  ///< between pieces verified, smoothed
   Instant last_verified_{};
   std::optional<Instant> untold_due_;
+  std::deque<LinkId> throttled_;  ///< have blocks to send, and the limit was reached
+  bool asking_throttled_ = false;
+  LinkId asked_last_{0};
   Instant next_slot_change_{};
   Instant last_housekeeping_{};
 };

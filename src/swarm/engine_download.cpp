@@ -37,6 +37,7 @@ bool Engine::request_from(Link& link, PieceIndex piece, Instant now) {
   link.begun = piece;
   link.outstanding.push_back({block, now, false});
   link.outstanding_bytes += block.length;
+  config_.down.take(block.length, now);
   send(link, wire::Request{block}, now);
   return true;
 }
@@ -48,6 +49,10 @@ void Engine::request_more(Link& link, Instant now) {
   const std::uint64_t window = window_bytes(link);
   // What this link has begun, before anything new.
   while (link.outstanding_bytes < window) {
+    if (!config_.down.ready(now)) {
+      asking_throttled_ = true;
+      return;
+    }
     if (link.begun) {
       const PieceInHand* state = picker_.in_hand(*link.begun);
       if (state != nullptr && state->owner == link.id && request_from(link, *link.begun, now))
@@ -64,8 +69,13 @@ void Engine::request_more(Link& link, Instant now) {
 }
 
 void Engine::request_everywhere(Instant now) {
-  if (complete()) return;
-  for (auto& [id, link] : links_) request_more(link, now);
+  if (complete() || links_.empty()) return;
+  // From another link each time: what a limit leaves must not go to the first one always.
+  auto first = config_.down.any() ? links_.upper_bound(asked_last_) : links_.begin();
+  if (first == links_.end()) first = links_.begin();
+  asked_last_ = first->first;
+  for (auto it = first; it != links_.end(); ++it) request_more(it->second, now);
+  for (auto it = links_.begin(); it != first; ++it) request_more(it->second, now);
 }
 
 /// A piece that drips in elsewhere: all of it would be here from `link` well before the rest of it
@@ -145,6 +155,7 @@ void Engine::cancel_request(Link& link, const wire::Block& block, Instant now) {
                                [&](const auto& o) { return o.block == block; });
   if (it == link.outstanding.end() || it->arriving) return;
   send(link, wire::Cancel{block}, now);
+  config_.down.give_back(block.length, now);
   link.cancelled.push_back(block);
   if (link.cancelled.size() > max_cancelled) link.cancelled.pop_front();
   link.outstanding_bytes -= block.length;
@@ -175,7 +186,10 @@ void Engine::release_requests(Link& link, Instant now, bool still_open) {
     return_block(link, o);
     if (!still_open) continue;
     if (o.arriving && o.accepted) driver_.detach(link.id, o.block.piece);
-    if (!o.arriving) send(link, wire::Cancel{o.block}, now);
+    if (!o.arriving) {
+      send(link, wire::Cancel{o.block}, now);
+      config_.down.give_back(o.block.length, now);
+    }
     link.cancelled.push_back(o.block);
     if (link.cancelled.size() > max_cancelled) link.cancelled.pop_front();
   }
@@ -204,6 +218,7 @@ bool Engine::on_block_begin(LinkId id, const wire::Block& block, Instant now) {
       return false;
     }
     link->cancelled.erase(late);
+    config_.down.take(block.length, now);
     // Given up on, and here all the same: welcome, if nobody else has begun to deliver it.
     link->outstanding.push_front({block, now});
     link->outstanding_bytes += block.length;

@@ -87,6 +87,7 @@ struct Engine::Visitor {
     const PieceIndex piece = reject.block.piece;
     engine.return_block(link, *it);
     link.outstanding_bytes -= it->block.length;
+    engine.config_.down.give_back(it->block.length, now);
     link.outstanding.erase(it);
     // Not theirs to give after all; a choking peer keeps what it has.
     if (!link.they_choke && link.theirs.reset(piece)) engine.picker_.remove_availability(piece);
@@ -100,8 +101,8 @@ struct Engine::Visitor {
     if (!hello) return;
     link.upload_only = hello->upload_only;
     if (link.murder && hello->max_block_bytes >= unit_bytes)
-      link.block_bytes =
-          std::min({config().geometry.piece_length, hello->max_block_bytes, murder_block_bytes});
+      link.block_bytes = std::min({config().geometry.piece_length, hello->max_block_bytes,
+                                   config().down.largest_block(murder_block_bytes)});
   }
   const EngineConfig& config() const { return engine.config_; }
 };

@@ -28,12 +28,26 @@ void Engine::queue_upload(Link& link, const wire::Block& block, Instant now) {
   if (link.upload.size() == 1) driver_.wake_upload(link.id);
 }
 
-std::optional<wire::Block> Engine::next_block(LinkId id) {
+std::optional<wire::Block> Engine::next_block(LinkId id, Instant now) {
   Link* link = find(id);
   if (link == nullptr || link->upload.empty()) return std::nullopt;
+  if (!config_.up.ready(now)) {
+    if (std::find(throttled_.begin(), throttled_.end(), id) == throttled_.end())
+      throttled_.push_back(id);
+    return std::nullopt;
+  }
   const wire::Block block = link->upload.front();
   link->upload.pop_front();
+  config_.up.take(block.length, now);
   return block;
+}
+
+/// One link, in turn: the others when it has taken its block and there is still room.
+void Engine::serve_throttled(Instant now) {
+  if (throttled_.empty() || !config_.up.ready(now)) return;
+  const LinkId next = throttled_.front();
+  throttled_.pop_front();
+  if (find(next) != nullptr) driver_.wake_upload(next);
 }
 
 void Engine::on_block_sent(LinkId id, const wire::Block& block, Instant now) {

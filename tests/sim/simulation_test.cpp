@@ -116,6 +116,18 @@ TEST(Simulation, late_host_catches_up) {
   EXPECT_LT(*result.complete_s[15], 2 + 1.3 * result.plain_copy_s);
 }
 
+TEST(Simulation, limits_set_the_pace_each_way_and_cost_little_beyond) {
+  for (const bool up : {true, false}) {
+    SimulationOptions options = small(8);
+    (up ? options.limits.up : options.limits.down) = Rate{2e6};
+    const SimulationResult result = simulate(options);
+    EXPECT_EQ(result.complete_count(), 8u);
+    const double at_limit_s = static_cast<double>(options.size_bytes) / 2e6;
+    EXPECT_GT(result.percentile(0), 0.97 * at_limit_s) << (up ? "up" : "down");
+    EXPECT_LT(result.percentile(1), 1.15 * at_limit_s) << (up ? "up" : "down");
+  }
+}
+
 TEST(Simulation, wrong_data_is_fetched_elsewhere_and_its_sender_banned) {
   SimulationOptions options = small(16);
   options.poisoner = 5;

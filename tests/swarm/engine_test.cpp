@@ -121,7 +121,7 @@ TEST_F(EngineTest, the_seeder_withholds_what_it_has_not_shown) {
   say(link, wire::Request{{PieceIndex(39), 0, piece_bytes}});
   EXPECT_EQ(out_.take<wire::Reject>(link).size(), 1u);
   say(link, wire::Request{{shown[0].piece, 0, piece_bytes}});
-  const auto block = engine_->next_block(link);
+  const auto block = engine_->next_block(link, now_);
   ASSERT_TRUE(block);
   engine_->on_block_sent(link, *block, now_);
   EXPECT_EQ(out_.take<wire::Have>(link).size(), 1u)
