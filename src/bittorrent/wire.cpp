@@ -291,10 +291,12 @@ std::string encode_extension_handshake(const ExtensionHandshake& handshake) {
   if (handshake.listen_port != 0) out.integer("p", handshake.listen_port);
   if (handshake.upload_only) out.integer("upload_only", 1);
   if (!handshake.client.empty()) out.string("v", handshake.client);
-  if (handshake.max_block_bytes != 0)
-    out.encoded(
-        "murder",
-        bencode::DictionaryEncoder().integer("max_block", handshake.max_block_bytes).encode());
+  if (handshake.max_block_bytes != 0) {
+    bencode::DictionaryEncoder murder;
+    if (handshake.have_pieces != 0) murder.integer("have", handshake.have_pieces);
+    murder.integer("max_block", handshake.max_block_bytes);
+    out.encoded("murder", murder.encode());
+  }
   return out.encode();
 }
 
@@ -316,8 +318,10 @@ std::optional<ExtensionHandshake> decode_extension_handshake(std::string_view pa
     handshake.listen_port = said<std::uint16_t>(said_of_itself, "p");
     handshake.upload_only = said<std::uint8_t>(said_of_itself, "upload_only") != 0;
     handshake.client = said_of_itself.find_string("v").value_or("");
-    if (const bencode::Value* murder = said_of_itself.find("murder"))
+    if (const bencode::Value* murder = said_of_itself.find("murder")) {
       handshake.max_block_bytes = said<std::uint32_t>(*murder, "max_block");
+      handshake.have_pieces = said<std::uint32_t>(*murder, "have");
+    }
     return handshake;
   } catch (const bencode::SyntaxError&) {
     return std::nullopt;

@@ -141,6 +141,7 @@ struct ExtensionHandshake {
   bool upload_only = false;           ///< BEP 21
   std::string client;                 ///< v
   std::uint32_t max_block_bytes = 0;  ///< murder: the longest request they answer; 0: not murder
+  std::uint32_t have_pieces = 0;      ///< murder: how many pieces they have
   friend bool operator==(const ExtensionHandshake&, const ExtensionHandshake&) = default;
 };
 std::string encode_extension_handshake(const ExtensionHandshake& handshake);

@@ -479,6 +479,8 @@ void PeerConnection::wake_upload() {
   impl_->ask_to_write();
 }
 
+void PeerConnection::rank_upload(std::uint32_t rank) { impl_->upload_turn.set_rank(rank); }
+
 void PeerConnection::close(const std::string& reason) {
   if (impl_->silent) return;
   impl_->shut(reason);

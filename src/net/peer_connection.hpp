@@ -76,6 +76,8 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   void send(const wire::Message& message);
   /// next_block() has something now.
   void wake_upload();
+  /// Of the connections that share its turns, those of the lowest rank go first. 0 at the start.
+  void rank_upload(std::uint32_t rank);
   /// What send() has queued is offered to the socket once more, unless a block is half sent; then
   /// nothing is read or written any more. on_closed(reason) follows from the loop, also when the
   /// owner drops the connection meanwhile. Idempotent: the first reason stays.

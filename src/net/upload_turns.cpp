@@ -24,11 +24,6 @@ Duration TurnQueue::patience(const Turn& turn) const {
   return std::clamp(from_seconds(turns * places * seconds_between_), least_patience, most_patience);
 }
 
-void TurnQueue::start(Turn& turn, Instant now) {
-  turn.state_ = Turn::State::running;
-  turn.since_ = now;
-}
-
 void TurnQueue::note_left(Instant now) {
   if (last_left_) {
     const double seconds = to_seconds(now - *last_left_);
@@ -39,42 +34,39 @@ void TurnQueue::note_left(Instant now) {
 
 bool TurnQueue::may_begin(Turn& turn, Instant now) {
   if (turn.state_ == Turn::State::waiting) return false;
-  if (turn.state_ == Turn::State::called) {
-    start(turn, now);
-    return true;
+  if (turn.state_ != Turn::State::called) {
+    if (turn.state_ != Turn::State::none) note_left(now);
+    if (turn.state_ == Turn::State::running) turn.slow_ = false;
+    std::erase(running_, &turn);
+    turn.state_ = Turn::State::waiting;
+    waiting_.push_back(&turn);
+    call_next(now, &turn);
+    if (turn.state_ != Turn::State::called) return false;
   }
-  if (turn.state_ != Turn::State::none) note_left(now);
-  if (turn.state_ == Turn::State::running) turn.slow_ = false;
-  leave(turn, now);
-  if (waiting_.empty() && running_.size() < places) {
-    running_.push_back(&turn);
-    start(turn, now);
-    return true;
-  }
-  turn.state_ = Turn::State::waiting;
-  waiting_.push_back(&turn);
-  return false;
+  turn.state_ = Turn::State::running;
+  turn.since_ = now;
+  return true;
 }
 
 void TurnQueue::end(Turn& turn, Instant now) {
-  if (turn.state_ == Turn::State::waiting) std::erase(waiting_, &turn);
-  leave(turn, now);
+  std::erase(waiting_, &turn);
+  turn.state_ = Turn::State::none;
+  if (std::erase(running_, &turn) > 0) call_next(now, nullptr);
   if (running_.empty()) last_left_.reset();  // idle from here on
 }
 
-void TurnQueue::leave(Turn& turn, Instant now) {
-  turn.state_ = Turn::State::none;
-  if (std::erase(running_, &turn) > 0) call_next(now);
-}
-
-void TurnQueue::call_next(Instant now) {
+/// All but `asking`, who is told in another way.
+void TurnQueue::call_next(Instant now, const Turn* asking) {
   while (!waiting_.empty() && running_.size() < places) {
-    Turn& next = *waiting_.front();
-    waiting_.pop_front();
+    const auto first =
+        std::min_element(waiting_.begin(), waiting_.end(),
+                         [](const Turn* a, const Turn* b) { return a->rank_ < b->rank_; });
+    Turn& next = **first;
+    waiting_.erase(first);
     next.state_ = Turn::State::called;
     next.since_ = now;
     running_.push_back(&next);
-    next.on_called_();
+    if (&next != asking) next.on_called_();
   }
 }
 
@@ -88,7 +80,7 @@ void TurnQueue::tick(Instant now) {
     (*it)->slow_ = true;
   }
   running_.erase(lapsed, running_.end());
-  call_next(now);
+  call_next(now, nullptr);
 }
 
 std::optional<Instant> TurnQueue::next_tick() const {

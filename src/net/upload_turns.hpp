@@ -43,10 +43,8 @@ class TurnQueue {
 
  private:
   Duration patience(const Turn& turn) const;
-  void start(Turn& turn, Instant now);
-  void leave(Turn& turn, Instant now);
   void note_left(Instant now);
-  void call_next(Instant now);
+  void call_next(Instant now, const Turn* asking);
 
   std::vector<Turn*> running_;
   std::deque<Turn*> waiting_;
@@ -61,6 +59,8 @@ class TurnQueue::Turn {
   explicit Turn(std::function<void()> on_called) : on_called_(std::move(on_called)) {}
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
+  /// The lowest rank goes first, equals in the order in which they asked.
+  void set_rank(std::uint32_t rank) { rank_ = rank; }
 
  private:
   friend class TurnQueue;
@@ -74,6 +74,7 @@ class TurnQueue::Turn {
   std::function<void()> on_called_;
   State state_ = State::none;
   Instant since_{};
+  std::uint32_t rank_ = 0;
   bool slow_ = false;  ///< its turn before this one lapsed
 };
 

@@ -233,6 +233,11 @@ void SwarmNode::wake_upload(LinkId link) {
   if (it != linked_.end()) it->second->connection->wake_upload();
 }
 
+void SwarmNode::rank_upload(LinkId link, std::uint32_t rank) {
+  const auto it = linked_.find(link);
+  if (it != linked_.end()) it->second->connection->rank_upload(rank);
+}
+
 void SwarmNode::close(LinkId link, const std::string& reason) {
   const auto it = linked_.find(link);
   if (it == linked_.end()) return;

@@ -80,6 +80,7 @@ class SwarmNode final : private swarm::Driver {
   // swarm::Driver
   void send(LinkId link, const wire::Message& message) override;
   void wake_upload(LinkId link) override;
+  void rank_upload(LinkId link, std::uint32_t rank) override;
   void dial(const Endpoint& endpoint) override;
   void announce(const std::string& tracker, AnnounceEvent event) override;
   void close(LinkId link, const std::string& reason) override;

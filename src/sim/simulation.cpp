@@ -58,6 +58,7 @@ struct End {
   std::uint64_t in_flight = 0;  ///< bytes sent and not yet taken in at the other end
   bool wants_upload = false;
   std::deque<std::pair<Instant, std::vector<wire::Message>>> inbox;
+  std::uint32_t rank = 0;
 };
 
 class World;
@@ -85,6 +86,7 @@ struct Node : swarm::Driver {
 
   void send(LinkId link, const wire::Message& message) override;
   void wake_upload(LinkId link) override;
+  void rank_upload(LinkId link, std::uint32_t rank) override;
   void dial(const Endpoint& to) override;
   void announce(const std::string& tracker, AnnounceEvent event) override;
   void close(LinkId link, const std::string& reason) override;
@@ -144,12 +146,18 @@ class World {
 
   void serve_uplink(Node& node) {
     if (node.uplink_busy || node.frozen) return;
-    // In turn, beginning after the link that was served last.
-    auto it = node.ends.upper_bound(node.upload_cursor);
-    for (std::size_t tried = 0; tried < node.ends.size(); ++tried, ++it) {
-      if (it == node.ends.end()) it = node.ends.begin();
+    for (;;) {
+      // The lowest rank; in turn, beginning after the link that was served last.
+      auto it = node.ends.end();
+      auto candidate = node.ends.upper_bound(node.upload_cursor);
+      for (std::size_t tried = 0; tried < node.ends.size(); ++tried, ++candidate) {
+        if (candidate == node.ends.end()) candidate = node.ends.begin();
+        const End& end = candidate->second;
+        if (!end.open || !end.wants_upload || end.in_flight >= bytes_between) continue;
+        if (it == node.ends.end() || end.rank < it->second.rank) it = candidate;
+      }
+      if (it == node.ends.end()) return;
       End& end = it->second;
-      if (!end.open || !end.wants_upload || end.in_flight >= bytes_between) continue;
       const auto block = node.engine->next_block(LinkId(it->first), now_);
       if (!block) {
         end.wants_upload = false;
@@ -409,6 +417,11 @@ void Node::send(LinkId link, const wire::Message& message) {
     world.push(at, Kind::control, peer.index, it->second.peer_link);
   }
   inbox.back().second.push_back(message);
+}
+
+void Node::rank_upload(LinkId link, std::uint32_t rank) {
+  const auto it = ends.find(link.value());
+  if (it != ends.end()) it->second.rank = rank;
 }
 
 void Node::wake_upload(LinkId link) {

@@ -124,6 +124,7 @@ void Engine::introduce(Link& link, Instant now) {
   hello.request_queue = max_queued_uploads;
   hello.upload_only = complete();
   hello.client = "murder " MURDER_VERSION;
+  hello.have_pieces = have().count();
   hello.max_block_bytes = config_.up.largest_block(murder_block_bytes);
   send(link, wire::Extended{0, wire::encode_extension_handshake(hello)}, now);
 }

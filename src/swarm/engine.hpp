@@ -42,6 +42,9 @@ class Driver {
   virtual void send(LinkId link, const wire::Message& message) = 0;
   /// next_block(link) has something to send.
   virtual void wake_upload(LinkId link) = 0;
+  /// Of the links that have something to send, those of the lowest rank go first and equals in
+  /// turn. 0 until it is said otherwise.
+  virtual void rank_upload(LinkId link, std::uint32_t rank) = 0;
   /// on_connected or on_dial_failed follows.
   virtual void dial(const Endpoint& endpoint) = 0;
   /// on_tracker_reply or on_tracker_failed follows.
@@ -148,6 +151,8 @@ class Engine {
   void request_more(Link& link, Instant now);
   void request_everywhere(Instant now);
   void serve_throttled(Instant now);
+  void tell_progress(Instant now);
+  void rank_uploads();
   bool request_from(Link& link, PieceIndex piece, Instant now);
   std::uint64_t window_bytes(const Link& link) const;
   bool would_be_sooner(const Link& link, PieceIndex piece, const PieceInHand& state,
@@ -187,6 +192,7 @@ class Engine {
   std::deque<LinkId> throttled_;  ///< have blocks to send, and the limit was reached
   bool asking_throttled_ = false;
   LinkId asked_last_{0};
+  std::uint32_t progress_told_ = 0;  ///< in progress steps
   Instant next_slot_change_{};
   Instant last_housekeeping_{};
 };

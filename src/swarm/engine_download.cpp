@@ -306,6 +306,7 @@ void Engine::on_piece_verified(PieceIndex piece, bool matches, Instant now) {
   bytes_have_ += config_.geometry.piece_size(piece);
   tell_everyone(piece, now);
   if (!complete()) {
+    tell_progress(now);
     if (waited) request_everywhere(now);
     return;
   }

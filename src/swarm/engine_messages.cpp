@@ -100,6 +100,11 @@ struct Engine::Visitor {
     const auto hello = wire::decode_extension_handshake(message.payload);
     if (!hello) return;
     link.upload_only = hello->upload_only;
+    if (link.murder) {
+      link.progress = steps_of(std::min(hello->have_pieces, config().geometry.piece_count()),
+                               config().geometry);
+      engine.rank_uploads();
+    }
     if (link.murder && hello->max_block_bytes >= unit_bytes)
       link.block_bytes = std::min({config().geometry.piece_length, hello->max_block_bytes,
                                    config().down.largest_block(murder_block_bytes)});

@@ -1,6 +1,7 @@
 // The engine's numbers, and what its parts share. Included by engine*.cpp only.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,10 @@ inline constexpr std::size_t max_cancelled = 1024;
 inline constexpr Duration probe_after = std::chrono::seconds(2);  ///< a stalled link is tried again
 
 // Upload.
+/// Murder peers tell one another how far they are in so many steps.
+inline constexpr std::uint32_t progress_steps = 32;
+/// Who is further behind than that came late or has a slow link: no reason to hold up the others.
+inline constexpr std::uint32_t late_steps = 4;
 inline constexpr std::size_t max_queued_uploads = 2048;
 inline constexpr std::size_t stock_slots_alone = 8;  ///< when no murder peer waits
 inline constexpr Duration stock_turn = std::chrono::seconds(10);
@@ -42,6 +47,11 @@ struct UnitRange {
 };
 inline UnitRange units_of(const wire::Block& block) {
   return {block.begin / unit_bytes, (block.begin + block.length + unit_bytes - 1) / unit_bytes};
+}
+
+inline std::uint32_t steps_of(std::uint32_t pieces, const Geometry& geometry) {
+  return static_cast<std::uint32_t>(std::uint64_t{pieces} * progress_steps /
+                                    std::max(geometry.piece_count(), 1u));
 }
 
 /// An exponentially weighted mean; the first sample is taken as it is.

@@ -42,6 +42,26 @@ std::optional<wire::Block> Engine::next_block(LinkId id, Instant now) {
   return block;
 }
 
+void Engine::tell_progress(Instant now) {
+  const std::uint32_t step = steps_of(have().count(), config_.geometry);
+  if (step <= progress_told_) return;
+  progress_told_ = step;
+  for (auto& [id, link] : links_)
+    if (link.murder) introduce(link, now);
+}
+
+/// Those that are a little behind go first: that is what makes all of them end together. A host
+/// with fewer links than its neighbours would otherwise get less of each of them than they get.
+void Engine::rank_uploads() {
+  std::uint32_t ahead = 0;
+  for (const auto& [id, link] : links_)
+    if (!link.complete()) ahead = std::max(ahead, link.progress);
+  for (auto& [id, link] : links_) {
+    const std::uint32_t rank = link.progress + late_steps < ahead ? ahead : link.progress;
+    if (std::exchange(link.upload_rank, rank) != rank) driver_.rank_upload(id, rank);
+  }
+}
+
 /// One link, in turn: the others when it has taken its block and there is still room.
 void Engine::serve_throttled(Instant now) {
   if (throttled_.empty() || !config_.up.ready(now)) return;

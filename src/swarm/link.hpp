@@ -63,6 +63,8 @@ struct Link {
   std::uint64_t unasked_bytes = 0;
 
   // Upload.
+  std::uint32_t progress = 0;  ///< of theirs, in progress steps
+  std::uint32_t upload_rank = 0;
   std::deque<wire::Block> upload;
   std::uint64_t uploaded = 0;
   double upload_rate = 0;  ///< bytes a second, smoothed over about 100 ms

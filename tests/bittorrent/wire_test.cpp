@@ -334,6 +334,7 @@ RC_GTEST_PROP(ExtensionHandshakeProperty, comes_out_as_it_went_in, ()) {
   handshake.upload_only = *rc::gen::arbitrary<bool>();
   handshake.client = *any_bytes();
   handshake.max_block_bytes = *rc::gen::arbitrary<std::uint32_t>();
+  if (handshake.max_block_bytes != 0) handshake.have_pieces = *rc::gen::arbitrary<std::uint32_t>();
   RC_ASSERT(decode_extension_handshake(encode_extension_handshake(handshake)) == handshake);
 }
 

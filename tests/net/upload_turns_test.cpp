@@ -89,6 +89,22 @@ TEST(UploadTurns, who_is_called_and_goes_away_gives_its_place_on) {
   EXPECT_TRUE(turns.ask("f"));
 }
 
+TEST(UploadTurns, the_lowest_rank_goes_first_and_equals_in_turn) {
+  Turns turns;
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g"}) {
+    turns[name].set_rank(name[0] == 'f' ? 1 : 2);
+    turns.ask(name);
+  }
+  turns.end("a");
+  EXPECT_EQ(turns.called, Names{"f"});
+  turns.end("b");
+  EXPECT_EQ(turns.called, (Names{"f", "e"}));
+  ASSERT_TRUE(turns.ask("f"));
+  EXPECT_TRUE(turns.ask("f")) << "before those who have waited longer";
+  EXPECT_FALSE(turns.ask("e") && turns.ask("e")) << "behind its equal";
+  EXPECT_EQ(turns.called, (Names{"f", "e", "g"}));
+}
+
 TEST(UploadTurns, who_waits_and_goes_away_is_not_called) {
   Turns turns;
   for (const char* name : {"a", "b", "c", "d", "e", "f"}) turns.ask(name);

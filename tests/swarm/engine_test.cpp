@@ -29,11 +29,13 @@ struct Recorder : Driver {
   std::vector<std::pair<LinkId, PieceIndex>> detached;
   std::vector<std::string> bans;
   std::vector<LinkId> woken;
+  std::map<LinkId, std::uint32_t> ranks;
 
   void send(LinkId link, const wire::Message& message) override {
     sent.emplace_back(link, message);
   }
   void wake_upload(LinkId link) override { woken.push_back(link); }
+  void rank_upload(LinkId link, std::uint32_t rank) override { ranks[link] = rank; }
   void dial(const Endpoint& endpoint) override { dialled.push_back(endpoint); }
   void announce(const std::string&, AnnounceEvent event) override { announced.push_back(event); }
   void close(LinkId link, const std::string& reason) override { closed.emplace_back(link, reason); }
@@ -352,7 +354,7 @@ TEST_F(EngineTest, a_slow_disk_holds_back_the_requests) {
 }
 
 TEST_F(EngineTest, announcements_travel_with_other_messages_and_the_last_ones_at_once) {
-  make(40, false);
+  make(400, false);
   const LinkId a = connect(1);
   const LinkId b = connect(2);
   const auto fetch = [&](std::uint32_t piece) {
@@ -368,8 +370,46 @@ TEST_F(EngineTest, announcements_travel_with_other_messages_and_the_last_ones_at
   say(b, wire::Have{PieceIndex(2)});
   EXPECT_EQ(out_.take<wire::Request>(b).size(), 1u);
   EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u) << "with the request";
-  for (std::uint32_t piece = 3; piece < 40; ++piece) fetch(piece);
+  for (std::uint32_t piece = 3; piece < 400; ++piece) fetch(piece);
   EXPECT_FALSE(out_.take<wire::Have>(b).empty()) << "little is left";
+}
+
+TEST_F(EngineTest, says_how_far_it_is_when_it_has_come_a_step_further) {
+  make(64, false);
+  const LinkId a = connect(1);
+  const LinkId b = connect(2);
+  out_.take<wire::Extended>(b);
+  std::vector<std::uint32_t> said;
+  for (std::uint32_t piece = 0; piece < 6; ++piece) {
+    say(a, wire::Have{PieceIndex(piece)});
+    for (const auto& request : out_.take<wire::Request>(a)) deliver(a, request.block);
+    verify_all();
+    for (const auto& message : out_.take<wire::Extended>(b))
+      said.push_back(wire::decode_extension_handshake(message.payload)->have_pieces);
+  }
+  EXPECT_EQ(said, (std::vector<std::uint32_t>{2, 4, 6}));
+}
+
+TEST_F(EngineTest, who_is_a_little_behind_is_served_first_and_who_is_far_behind_in_turn) {
+  make(320, true);
+  const auto says = [&](LinkId link, std::uint32_t have) {
+    wire::ExtensionHandshake hello;
+    hello.max_block_bytes = murder_block_bytes;
+    hello.have_pieces = have;
+    say(link, wire::Extended{0, wire::encode_extension_handshake(hello)});
+  };
+  const LinkId first = connect(1);
+  const LinkId behind = connect(2);
+  const LinkId late = connect(3);
+  says(first, 200);
+  says(behind, 170);
+  says(late, 30);
+  EXPECT_LT(out_.ranks[behind], out_.ranks[first]);
+  EXPECT_EQ(out_.ranks[late], out_.ranks[first]);
+  says(behind, 210);
+  EXPECT_GT(out_.ranks[behind], out_.ranks[first]);
+  says(first, 4'000'000'000u);
+  EXPECT_LE(out_.ranks[first], 32u) << "nobody has more than everything";
 }
 
 TEST_F(EngineTest, one_who_has_everything_says_so_to_those_it_does_not_announce_pieces_to) {
