@@ -88,7 +88,7 @@ void Engine::on_connected(LinkId id, const LinkInfo& info, Instant now) {
   link.they_choke = !link.murder;
   link.we_choke = !link.murder;
   link.block_bytes =
-      link.murder ? std::min(config_.geometry.piece_length, murder_block_bytes) : unit_bytes;
+      link.murder ? std::min(config_.geometry.piece_length, config_.max_block_bytes) : unit_bytes;
   link.last_heard = link.last_said = link.last_data = link.last_block_end = now;
   link.upload_measured_at = now;
   link.round_trip = driver_.round_trip(id);
@@ -123,7 +123,7 @@ void Engine::introduce(Link& link, Instant now) {
   hello.request_queue = max_queued_uploads;
   hello.upload_only = complete();
   hello.client = "murder " MURDER_VERSION;
-  hello.max_block_bytes = murder_block_bytes;
+  hello.max_block_bytes = config_.max_block_bytes;
   send(link, wire::Extended{0, wire::encode_extension_handshake(hello)}, now);
 }
 

@@ -64,6 +64,9 @@ struct EngineConfig {
   bool seeder = false;            ///< rule 1 applies: show each piece once before showing any twice
   std::vector<PieceIndex> first;  ///< fetched and seeded before the others
   std::vector<std::string> trackers;  ///< URLs
+  /// The longest block asked for and sent between murder peers. Over sockets always the default; a
+  /// simulation may send whole pieces at once, for speed.
+  std::uint32_t max_block_bytes = murder_block_bytes;
   std::size_t wanted_links = 10;  ///< peers that the tracker merely lists are dialled up to this
   Duration stall =
       std::chrono::seconds(3);  ///< silent that long with requests out: asked elsewhere

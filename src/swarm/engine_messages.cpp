@@ -101,7 +101,7 @@ struct Engine::Visitor {
     link.upload_only = hello->upload_only;
     if (link.murder && hello->max_block_bytes >= unit_bytes)
       link.block_bytes =
-          std::min({config().geometry.piece_length, hello->max_block_bytes, murder_block_bytes});
+          std::min({config().geometry.piece_length, hello->max_block_bytes, config().max_block_bytes});
   }
   const EngineConfig& config() const { return engine.config_; }
 };
