@@ -87,8 +87,8 @@ std::string curve(std::vector<double> done_s, const Scale& scale) {
                           scale.y(after));
     before = after;
   }
-  return fmt::format("<polyline fill=\"none\" stroke=\"#0b62a4\" stroke-width=\"2\" points=\"{}\"/>\n",
-                     points);
+  return fmt::format(
+      "<polyline fill=\"none\" stroke=\"#0b62a4\" stroke-width=\"2\" points=\"{}\"/>\n", points);
 }
 
 }  // namespace

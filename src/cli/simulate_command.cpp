@@ -19,9 +19,10 @@ namespace {
 /// Before a run that may take a minute: where its picture goes can be written to.
 void check_plot(const std::filesystem::path& file) {
   const auto refuse = [&](const std::string& reason) {
-    throw Error(ErrorKind::usage, fmt::format("--plot: cannot write {}: {}; name a file in a folder "
-                                              "that can be written to",
-                                              printable(file.string()), reason));
+    throw Error(ErrorKind::usage,
+                fmt::format("--plot: cannot write {}: {}; name a file in a folder "
+                            "that can be written to",
+                            printable(file.string()), reason));
   };
   std::error_code ignored;
   if (std::filesystem::is_directory(file, ignored)) refuse("it is a folder");
@@ -43,9 +44,8 @@ void write_plot(const std::filesystem::path& file, const SimulateFigures& f) {
 
 void fail_unless_complete(const SimulateFigures& f) {
   if (f.complete() == f.expected()) return;
-  const std::string why = f.options.seeder_killed_after
-                              ? ": the seeder died before every piece was out"
-                              : "";
+  const std::string why =
+      f.options.seeder_killed_after ? ": the seeder died before every piece was out" : "";
   throw Error(f.complete() == 0 ? ErrorKind::failed : ErrorKind::partial,
               fmt::format("{} of {} hosts would not get it{}", f.expected() - f.complete(),
                           f.expected(), why));
@@ -116,7 +116,8 @@ void add_simulate(CLI::App& app, Action& action) {
   command->footer(
       "  murder simulate --hosts 1000 --size 2GiB --link 10Gbit\n"
       "  murder simulate --hosts 200 --slow 33%:100Mbit --late 10:50% --plot done.svg\n"
-      "  murder simulate --hosts 400 --racks 10 --rack-link 2Gbit --churn 5%:10s --seeder-dies 90%");
+      "  murder simulate --hosts 400 --racks 10 --rack-link 2Gbit --churn 5%:10s --seeder-dies "
+      "90%");
   command->add_option("--hosts", arguments->hosts, "How many, 1 to 50000 (default: 16)")
       ->type_name("COUNT");
   command->add_option("--size", arguments->size, "Of the release, packed (default: 1GiB)")

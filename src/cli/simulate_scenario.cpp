@@ -34,8 +34,8 @@ std::uint32_t count_of(long long value, long long most, std::string_view flag) {
 Rate rate_of(const std::string& text, std::string_view flag) {
   const Rate rate = parse_rate(text, flag);
   if (rate < slowest_link)
-    refuse(fmt::format("{}: {} is less than {}", flag, format_rate(rate),
-                       format_rate(slowest_link)));
+    refuse(
+        fmt::format("{}: {} is less than {}", flag, format_rate(rate), format_rate(slowest_link)));
   return rate;
 }
 
@@ -87,9 +87,10 @@ class Draw {
 
   std::vector<std::uint32_t> take(std::uint32_t count, std::string_view flag) {
     if (count > order_.size())
-      refuse(fmt::format("{}: {} of the hosts are left for it, not {}: --slow, --late, --stop and "
-                         "--churn take different ones",
-                         flag, order_.size(), count));
+      refuse(
+          fmt::format("{}: {} of the hosts are left for it, not {}: --slow, --late, --stop and "
+                      "--churn take different ones",
+                      flag, order_.size(), count));
     std::vector<std::uint32_t> taken(order_.end() - count, order_.end());
     order_.resize(order_.size() - count);
     return taken;
@@ -105,8 +106,7 @@ void set_pieces(const SimulateArguments& arguments, sim::SimulationOptions& opti
   const std::uint64_t size = options.size_bytes;
   std::uint64_t length = default_piece_length(size);
   if (arguments.pieces != 0) {
-    const auto pieces =
-        count_of(arguments.pieces, static_cast<long long>(most_pieces), "--pieces");
+    const auto pieces = count_of(arguments.pieces, static_cast<long long>(most_pieces), "--pieces");
     if (pieces > size)
       refuse(fmt::format("--pieces: {} bytes cannot be cut into {}", size, pieces));
     length = (size + pieces - 1) / pieces;
@@ -119,10 +119,11 @@ void set_pieces(const SimulateArguments& arguments, sim::SimulationOptions& opti
     refuse(fmt::format("--size: {} is {} pieces; {} can be simulated ({})", format_bytes(size),
                        count, most_pieces, format_bytes(most_pieces * longest_piece)));
   if (count * options.hosts > most_transfers)
-    refuse(fmt::format("--hosts: {} hosts with {} pieces each is more than {} million transfers; "
-                       "fewer are enough for a forecast: --pieces {}",
-                       options.hosts, count, most_transfers / 1'000'000,
-                       std::max<std::uint64_t>(most_transfers / options.hosts, 1)));
+    refuse(
+        fmt::format("--hosts: {} hosts with {} pieces each is more than {} million transfers; "
+                    "fewer are enough for a forecast: --pieces {}",
+                    options.hosts, count, most_transfers / 1'000'000,
+                    std::max<std::uint64_t>(most_transfers / options.hosts, 1)));
   options.piece_length = static_cast<std::uint32_t>(length);
   options.block_length = options.piece_length;
 }

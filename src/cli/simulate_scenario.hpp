@@ -28,8 +28,8 @@ struct SimulateArguments {
 };
 
 /// HOSTS is a number or a share ("33%"), TIME a duration or a share of the limit ("50%"). Which
-/// hosts are slow, late, stopped or killed is drawn with the seed; none is drawn twice. Error{usage}
-/// for what cannot be simulated, naming the flag and the way out.
+/// hosts are slow, late, stopped or killed is drawn with the seed; none is drawn twice.
+/// Error{usage} for what cannot be simulated, naming the flag and the way out.
 sim::SimulationOptions scenario_of(const SimulateArguments& arguments);
 
 }  // namespace murder::cli

@@ -66,7 +66,8 @@ Limit limit_of(const SimulationOptions& options) {
 bool is_plain(const SimulationOptions& options, std::uint32_t host) {
   const HostPlan plan = plan_of(options, host);
   return !is_lost(plan) && !plan.killed_after && plan.joins_after == Duration{} &&
-         plan.down.value_or(options.down) >= options.down && plan.up.value_or(options.up) >= options.up;
+         plan.down.value_or(options.down) >= options.down &&
+         plan.up.value_or(options.up) >= options.up;
 }
 
 Limit limit_of_plain(const SimulationOptions& options) {

@@ -216,8 +216,8 @@ class World {
     config.max_block_bytes = block_bytes_;
     config.stall = std::max(config.stall, longest_wait());
     config.dead = std::max(config.dead, 10 * longest_wait());
-    node.engine = std::make_unique<swarm::Engine>(config, std::move(have), Random(random_.next()),
-                                                  node);
+    node.engine =
+        std::make_unique<swarm::Engine>(config, std::move(have), Random(random_.next()), node);
   }
 
   /// A block goes whole, so that a link may hear nothing for as long as its sender's other links
@@ -290,8 +290,7 @@ class World {
 
   void kill(Node& node) {
     for (End& end : node.ends) {
-      if (end.open)
-        push(now_ + options_.latency, EventKind::reset, end.peer_node, end.peer_link);
+      if (end.open) push(now_ + options_.latency, EventKind::reset, end.peer_node, end.peer_link);
       node.shut(end);
     }
     node.up_and_running = false;
