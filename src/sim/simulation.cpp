@@ -56,9 +56,10 @@ struct Node : swarm::Driver {
   std::vector<End> ends;  ///< by number of link − 1
 
   bool uplink_busy = false, wants_service = false;
-  std::uint32_t uplink_on = 0;  ///< the link that is being served, or was served last
-  Instant uplink_until{};       ///< of the block under way
-  Instant control_until{};      ///< what messages take of the uplink before the next block
+  std::uint32_t uplink_on = 0;         ///< the link that is being served, or was served last
+  std::vector<std::uint32_t> waiting;  ///< links that want to be served, in turn
+  Instant uplink_until{};              ///< of the block under way
+  Instant control_until{};             ///< what messages take of the uplink before the next block
   std::uint64_t bytes_up = 0;
 
   std::vector<Instant> ticks;  ///< that are in the queue of events
@@ -295,6 +296,7 @@ class World {
     }
     node.up_and_running = false;
     node.uplink_busy = false;
+    node.waiting.clear();
     node.ticks.clear();
     ++node.life;
     if (!node.back_after) {
@@ -361,19 +363,22 @@ class World {
     to_serve_.clear();
   }
 
-  /// In turn, beginning after the link that was served last.
+  /// As real uplinks do (net::TurnQueue): who has waited longest goes next, and behind the others
+  /// when it has more.
   void serve_uplink(Node& node) {
     if (node.uplink_busy || node.frozen || !node.up_and_running) return;
-    const auto count = static_cast<std::uint32_t>(node.ends.size());
-    for (std::uint32_t tried = 0; tried < count; ++tried) {
-      const std::uint32_t link = (node.uplink_on + tried) % count + 1;
+    for (std::size_t i = 0; i < node.waiting.size();) {
+      const std::uint32_t link = node.waiting[i];
       End& end = node.ends[link - 1];
-      if (!end.wants_upload || end.in_flight >= bound_between(node)) continue;
-      const auto block = node.engine->next_block(LinkId(link));
-      if (!block) {
-        end.wants_upload = false;
+      if (end.wants_upload && end.in_flight >= bound_between(node)) {
+        ++i;
         continue;
       }
+      node.waiting.erase(node.waiting.begin() + static_cast<std::ptrdiff_t>(i));
+      const auto block = end.wants_upload ? node.engine->next_block(LinkId(link)) : std::nullopt;
+      end.wants_upload = block.has_value();
+      if (!block) continue;
+      node.waiting.push_back(link);
       begin_block(node, link, *block);
       return;
     }
@@ -522,7 +527,9 @@ void Node::send(LinkId link, const wire::Message& message) {
 void Node::wake_upload(LinkId link) {
   End* it = end(link.value());
   if (it == nullptr) return;
-  it->wants_upload = true;
+  if (!std::exchange(it->wants_upload, true) &&
+      std::find(waiting.begin(), waiting.end(), link.value()) == waiting.end())
+    waiting.push_back(link.value());
   world.serve_soon(*this);
 }
 
