@@ -174,9 +174,9 @@ void LinkGraph::plan_hosts(Slot host, bool joining, std::vector<Slot>& dial, Ran
       again.resize(std::min(again.size(), want - partners.size()));
       dial.insert(dial.end(), again.begin(), again.end());
     }
-  } else if (!joining && own_load < degree_) {
+  } else if (!joining && own_load + 2 < degree_) {
     // The latest arrivals were dialled by few: even that out among those who have room.
-    partners = pick(with_places_[hosts], host, degree_ - own_load, degree_ + 1, {}, random);
+    partners = pick(with_places_[hosts], host, degree_ - own_load, degree_, {}, random);
   }
   for (const Slot partner : partners) {
     link(host, partner);
