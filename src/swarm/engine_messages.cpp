@@ -100,8 +100,8 @@ struct Engine::Visitor {
     if (!hello) return;
     link.upload_only = hello->upload_only;
     if (link.murder && hello->max_block_bytes >= unit_bytes)
-      link.block_bytes =
-          std::min({config().geometry.piece_length, hello->max_block_bytes, config().max_block_bytes});
+      link.block_bytes = std::min(
+          {config().geometry.piece_length, hello->max_block_bytes, config().max_block_bytes});
   }
   const EngineConfig& config() const { return engine.config_; }
 };
