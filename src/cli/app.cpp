@@ -123,6 +123,7 @@ int run(int argc, char** argv) {
   add_peer(app, action);
   add_release_commands(app, action);
   add_demo(app, action);
+  add_simulate(app, action);
   for (CLI::App* command : app.get_subcommands({}))
     command->set_help_flag("-h,--help", "Print this");
 

@@ -29,5 +29,6 @@ void add_seed(CLI::App& app, Action& action);
 void add_peer(CLI::App& app, Action& action);
 void add_release_commands(CLI::App& app, Action& action);  ///< activate, rollback, releases, verify
 void add_demo(CLI::App& app, Action& action);
+void add_simulate(CLI::App& app, Action& action);
 
 }  // namespace murder::cli

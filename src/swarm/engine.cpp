@@ -87,9 +87,9 @@ void Engine::on_connected(LinkId id, const LinkInfo& info, Instant now) {
   link.told = Bitfield(config_.geometry.piece_count());
   link.they_choke = !link.murder;
   link.we_choke = !link.murder;
-  link.block_bytes = link.murder ? std::min(config_.geometry.piece_length,
-                                            config_.down.largest_block(murder_block_bytes))
-                                 : unit_bytes;
+  link.block_bytes = link.murder
+                         ? std::min(config_.geometry.piece_length, largest_block(config_.down))
+                         : unit_bytes;
   link.last_heard = link.last_said = link.last_data = link.last_block_end = now;
   link.upload_measured_at = now;
   link.round_trip = driver_.round_trip(id);
@@ -125,7 +125,7 @@ void Engine::introduce(Link& link, Instant now) {
   hello.upload_only = complete();
   hello.client = "murder " MURDER_VERSION;
   hello.have_pieces = have().count();
-  hello.max_block_bytes = config_.up.largest_block(murder_block_bytes);
+  hello.max_block_bytes = largest_block(config_.up);
   send(link, wire::Extended{0, wire::encode_extension_handshake(hello)}, now);
 }
 

@@ -70,6 +70,9 @@ struct EngineConfig {
   std::vector<std::string> trackers;  ///< URLs
   RateLimit up;                       ///< payload sent
   RateLimit down;                     ///< payload asked for
+  /// The longest block asked for and sent between murder peers. Over sockets always the default; a
+  /// simulation may send whole pieces at once, for speed.
+  std::uint32_t max_block_bytes = murder_block_bytes;
   std::size_t wanted_links = 10;  ///< peers that the tracker merely lists are dialled up to this
   Duration stall =
       std::chrono::seconds(3);  ///< silent that long with requests out: asked elsewhere
@@ -151,6 +154,9 @@ class Engine {
   void request_more(Link& link, Instant now);
   void request_everywhere(Instant now);
   void serve_throttled(Instant now);
+  std::uint32_t largest_block(const RateLimit& limit) const {
+    return limit.largest_block(config_.max_block_bytes);
+  }
   void tell_progress(Instant now);
   void rank_uploads();
   bool request_from(Link& link, PieceIndex piece, Instant now);

@@ -13,9 +13,12 @@ std::uint64_t Engine::window_bytes(const Link& link) const {
   // Twice what is in flight, so that a link that is held back by its window doubles it each round
   // trip.
   const auto in_flight = static_cast<std::uint64_t>(2 * link.rate * to_seconds(link.round_trip));
-  const std::uint64_t least =
-      std::max(2 * std::uint64_t{link.block_bytes}, 2 * std::uint64_t{unit_bytes});
-  return std::min(least + in_flight, max_window_bytes);
+  const std::uint64_t block = std::max(link.block_bytes, unit_bytes);
+  // With many links asked, one block of each fills our downlink, and waits at each for its turn
+  // among as many others: a second one would only wait longer.
+  const bool one_is_enough = link.murder && links_.size() >= many_links;
+  const std::uint64_t window = one_is_enough ? std::max(block, in_flight) : 2 * block + in_flight;
+  return std::min(window, max_window_bytes);
 }
 
 bool Engine::request_from(Link& link, PieceIndex piece, Instant now) {

@@ -107,7 +107,7 @@ struct Engine::Visitor {
     }
     if (link.murder && hello->max_block_bytes >= unit_bytes)
       link.block_bytes = std::min({config().geometry.piece_length, hello->max_block_bytes,
-                                   config().down.largest_block(murder_block_bytes)});
+                                   engine.largest_block(config().down)});
   }
   const EngineConfig& config() const { return engine.config_; }
 };

@@ -15,6 +15,7 @@ namespace murder::swarm {
 
 // Download.
 inline constexpr std::uint64_t max_window_bytes = 8u << 20;  ///< asked of one link
+inline constexpr std::size_t many_links = 6;  ///< so many that one block asked of each is enough
 inline constexpr std::uint64_t max_verifying_bytes = 32u
                                                      << 20;  ///< received and waiting for the disk
 inline constexpr std::uint64_t max_unasked_bytes =

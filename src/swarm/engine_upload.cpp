@@ -10,7 +10,7 @@ namespace murder::swarm {
 
 void Engine::queue_upload(Link& link, const wire::Block& block, Instant now) {
   if (!config_.geometry.contains(block) ||
-      block.length > (link.murder ? murder_block_bytes : 8 * unit_bytes)) {
+      block.length > (link.murder ? config_.max_block_bytes : 8 * unit_bytes)) {
     drop(link.id,
          fmt::format("asked for {} bytes at {} of piece {}", block.length, block.begin,
                      block.piece.value()),

@@ -10,7 +10,8 @@ import pytest
 from swarm import wait_for_event
 from terminal import Session
 
-COMMANDS = ["pack", "tracker", "seed", "peer", "activate", "rollback", "releases", "verify", "demo"]
+COMMANDS = ["pack", "tracker", "seed", "peer", "activate", "rollback", "releases", "verify", "demo",
+            "simulate"]
 
 
 @pytest.fixture
