@@ -28,6 +28,7 @@ class Lab:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.addresses = []
+        self._abandoned = False
 
     def __enter__(self):
         return self
@@ -53,15 +54,21 @@ class Lab:
             self._process.stdin.flush()
         except BrokenPipeError:
             raise LabError("the lab's driver has ended") from None
-        while True:
+        try:
             reply = self._replies.get()
-            if reply is None:
-                raise LabError("the lab's driver has ended")
-            if reply.get("id", number) == number:  # an earlier one was interrupted
-                break
+        except BaseException:  # Ctrl-C: what was asked for may take minutes yet
+            self._abandon()
+            raise
+        if reply is None:
+            raise LabError("the lab's driver has ended")
         if not reply["ok"]:
             raise LabError(reply["error"])
         return reply
+
+    def _abandon(self):
+        """The driver removes everything and ends, whatever it is at; nothing more can be asked."""
+        self._abandoned = True
+        self._process.stdin.close()
 
     def make(self, **options):
         self.addresses = self.ask("lab", **options)["addresses"]
@@ -69,6 +76,8 @@ class Lab:
 
     def end(self):
         """What the relay did, if there was one."""
+        if self._abandoned:
+            return None
         reply = self.ask("end_lab")
         self.forget_events()
         return reply.get("relay")
@@ -87,7 +96,8 @@ class Lab:
         return self.ask("signal", processes=list(processes), signal=int(number))["t"]
 
     def stop(self, processes, grace=0.0):
-        self.ask("stop", processes=list(processes), grace=grace)
+        if not self._abandoned:
+            self.ask("stop", processes=list(processes), grace=grace)
 
     def sent(self, host):
         return self.ask("bytes_sent", host=host)["bytes"]

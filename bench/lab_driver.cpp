@@ -20,12 +20,14 @@
 #include <deque>
 #include <fcntl.h>
 #include <filesystem>
+#include <future>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <poll.h>
 #include <string>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -241,13 +243,14 @@ class ScratchFolder {
     if (::mkdtemp(name.data()) == nullptr) throw_system_error("cannot make", name, errno);
     path_ = name;
   }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
+  ~ScratchFolder() { remove(); }
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
   const std::filesystem::path& path() const { return path_; }
+  void remove() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
 
  private:
   std::filesystem::path path_;
@@ -366,26 +369,49 @@ class Driver {
     return json::object();
   }
 
+  /// A copy may take minutes; when stdin ends meanwhile, all is removed and this process ends.
+  template <class Copy>
+  auto unless_abandoned(Copy copy) {
+    auto result = std::async(std::launch::async, copy);
+    constexpr std::chrono::milliseconds between_looks{20};
+    while (result.wait_for(between_looks) != std::future_status::ready) {
+      pollfd input{STDIN_FILENO, 0, 0};
+      if (::poll(&input, 1, 0) == 1 && (input.revents & (POLLHUP | POLLERR)) != 0) abandon();
+    }
+    return result.get();
+  }
+
+  [[noreturn]] void abandon() {
+    end_lab();
+    scratch_.remove();
+    ::_exit(1);  // the copy's threads are still at it
+  }
+
   json plain_copy(const json& request) {
-    const Duration taken =
-        lab::plain_copy(lab(), request.at("from").get<std::size_t>(),
-                        request.at("to").get<std::size_t>(), file_of(request), limit_of(request));
+    const Duration taken = unless_abandoned([&] {
+      return lab::plain_copy(lab(), request.at("from").get<std::size_t>(),
+                             request.at("to").get<std::size_t>(), file_of(request),
+                             limit_of(request));
+    });
     return {{"seconds", to_seconds(taken)}};
   }
 
   json fan_out(const json& request) {
-    const Duration taken = lab::fan_out_copy(lab(), request.at("from").get<std::size_t>(),
-                                             request.at("to").get<std::vector<std::size_t>>(),
-                                             file_of(request), limit_of(request));
+    const Duration taken = unless_abandoned([&] {
+      return lab::fan_out_copy(lab(), request.at("from").get<std::size_t>(),
+                               request.at("to").get<std::vector<std::size_t>>(), file_of(request),
+                               limit_of(request));
+    });
     return {{"seconds", to_seconds(taken)}};
   }
 
   json chain(const json& request) {
     json times = json::array();
-    for (const Duration taken :
-         lab::chain_copy(lab(), request.at("hosts").get<std::vector<std::size_t>>(),
-                         file_of(request), limit_of(request)))
-      times.push_back(to_seconds(taken));
+    const std::vector<Duration> taken = unless_abandoned([&] {
+      return lab::chain_copy(lab(), request.at("hosts").get<std::vector<std::size_t>>(),
+                             file_of(request), limit_of(request));
+    });
+    for (const Duration one : taken) times.push_back(to_seconds(one));
     return {{"seconds", times}};
   }
 

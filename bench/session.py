@@ -79,7 +79,8 @@ class Session:
 
     def _pack(self, payload, torrent):
         """What the torrent says: the number of pieces and the info-hash."""
-        subprocess.run([self._murder, "pack", payload, "-o", torrent, "--no-config", "-q"], check=True)
+        subprocess.run([self._murder, "pack", payload, "-o", torrent, "--no-config", "-q"], check=True,
+                       stdout=subprocess.DEVNULL)
         content = torrent.read_bytes()
         info = info_of(content)
         at = info.index(b"12:piece lengthi") + len(b"12:piece lengthi")

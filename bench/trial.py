@@ -11,6 +11,8 @@ import measure
 from contenders import Chain, FanOut
 
 START_LIMIT_S = 60
+PATIENCE_S = 40  # at least: a small payload says nothing of how long a client may take to begin
+TRACKER = -1  # in the place of a host's number
 
 
 class TrialError(Exception):
@@ -117,9 +119,11 @@ class SwarmTrial:
             shutil.rmtree(self._place.folder / f"h{host}", ignore_errors=True)
 
     def _start_tracker(self):
-        _, [(number, _)] = self._lab.spawn((0, self._contender.tracker(self._place), []))
+        word = self._contender.tracking
+        _, [(number, _)] = self._lab.spawn((0, self._contender.tracker(self._place), [word]))
         self._helpers.add(number)
-        self._pause(0.3)
+        self._host_of[number] = TRACKER
+        self._wait_for_words({TRACKER}, word)
 
     def _start_seeder(self):
         word = self._contender.seeding
@@ -169,23 +173,22 @@ class SwarmTrial:
         host = self._host_of.get(event["process"])
         if event["event"] == "exit":
             self._on_exit(event, host)
-        elif self._contender.complete in event["text"] and host:
+        elif host is not None and host > 0 and self._contender.complete in event["text"]:
             self._complete.setdefault(host, self._contender.moment(event))
         elif self._contender.staged and self._contender.staged in event["text"]:
             self._staged.setdefault(host, self._contender.moment(event))
         return event
 
     def _on_exit(self, event, host):
-        who = "the tracker" if event["process"] in self._helpers else "the seeder" if host == 0 else f"host {host}"
         said = " | ".join(event["tail"].strip().splitlines()[-3:])
-        raise TrialError(f"{self._contender.name}: {who} ended with status {event['status']}: {said}")
+        raise TrialError(f"{self._contender.name}: {who(host)} ended with status {event['status']}: {said}")
 
     def _wait_for_words(self, hosts, word):
         missing, deadline = set(hosts), time.monotonic() + START_LIMIT_S
         while missing:
             event = self._event(deadline - time.monotonic())
             if event is None:
-                raise TrialError(f"{self._contender.name}: host {min(missing)} was not ready in {START_LIMIT_S} s")
+                raise TrialError(f"{self._contender.name}: {who(min(missing))} was not ready in {START_LIMIT_S} s")
             if event["event"] == "line" and word in event["text"]:
                 missing.discard(self._host_of.get(event["process"]))
 
@@ -196,7 +199,7 @@ class SwarmTrial:
 
     def _limit(self):
         unit = self._trial.plain_seconds if self._scenario.link else 10.0
-        return max(5.0, self._scenario.patience * unit)
+        return max(PATIENCE_S, self._scenario.patience * unit)
 
     def _wait_for_all(self, begin):
         """Until every counted host is complete, or for as long as there is patience."""
@@ -247,6 +250,10 @@ class SwarmTrial:
             if host in self._complete and not same_content(self._place.payload, self._place.received(host)):
                 return f"host {host} said that it is complete and has other bytes"
         return None
+
+
+def who(host):
+    return {TRACKER: "the tracker", 0: "the seeder"}.get(host, f"host {host}")
 
 
 def same_content(one, other):
