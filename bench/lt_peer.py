@@ -68,8 +68,7 @@ def main():
     parameters = torrent(options)
     session = lt.session(settings(options))
     print("ready", flush=True)
-    if not options.seed:
-        signal.sigwait({signal.SIGUSR1})
+    signal.sigwait({signal.SIGUSR1})
     session.add_torrent(parameters)
     while True:
         session.wait_for_alert(1000)

@@ -6,7 +6,7 @@ import statistics
 import measure
 from scenarios import GIB, MIB, shape_of
 
-COLUMNS = ("first", "median", "99 %", "last", "÷ copy", "copies", "seed s/GiB", "peer s/GiB", "peak MiB", "busy")
+COLUMNS = ("first", "median", "99 %", "last", "last s", "÷ copy", "copies", "seed s/GiB", "peer s/GiB", "peak MiB", "busy")
 
 
 def bound_in_copies(scenario, pieces):
@@ -84,7 +84,7 @@ def cells(figures):
     """One row's cells, in the order of COLUMNS."""
     get = figures.get
     return [number(get("first")), number(get("median")), number(get("p99")), number(get("last"), 3),
-            number(get("last_by_copy"), 3), number(get("copies")), number(get("seeder_cpu_per_gib")),
+            number(get("last_seconds")), number(get("last_by_copy"), 3), number(get("copies")), number(get("seeder_cpu_per_gib")),
             number(get("peer_cpu_per_gib")), number(get("peak_peer_mib"), 0), number(get("busy"))]
 
 
@@ -119,10 +119,13 @@ def sooner(summary):
     parts = []
     if others:
         best = min(others, key=others.get)
-        parts.append(f"murder {number(others[best] / mine)} × sooner than {best}, the best other client")
+        by = "" if math.isinf(others[best]) else f"{number(others[best] / mine)} × "
+        parts.append(f"murder {by}sooner than {best}, the best other client")
     fan_out = summary.get("fan-out", {}).get("last_seconds")
-    if fan_out:
+    if fan_out and fan_out > mine:
         parts.append(f"{100 * (1 - mine / fan_out):.2f} % less time than fan-out from one server")
+    elif fan_out:
+        parts.append(f"{number(mine / fan_out)} × the time of fan-out from one server")
     return "; ".join(parts)
 
 

@@ -126,17 +126,24 @@ class SwarmTrial:
         self._wait_for_words({TRACKER}, word)
 
     def _start_seeder(self):
-        word = self._contender.seeding
-        begin, [(number, pid)] = self._lab.spawn((0, self._contender.seeder(self._place), [word] if word else []))
+        """When it was started or told to begin; unless the clock starts with it, it is ready on return."""
+        words = [word for word in (self._contender.seeding, self._contender.waiting) if word]
+        begin, [(number, pid)] = self._lab.spawn((0, self._contender.seeder(self._place), words))
         self._host_of[number], self._pids[0], self._numbers[0] = 0, pid, number
         self._base_cpu[0] = 0.0
-        if self._scenario.from_seeder:
-            return begin
-        if word:
-            self._wait_for_words({0}, word)
+        if self._contender.waiting:
+            self._wait_for_words({0}, self._contender.waiting)
+            self._base_cpu[0] = measure.cpu_seconds(pid) or 0.0
+            begin = self._lab.signal([number], signal.SIGUSR1)
+        if not self._scenario.from_seeder:
+            self._wait_until_seeding()
+        return begin
+
+    def _wait_until_seeding(self):
+        if self._contender.seeding:
+            self._wait_for_words({0}, self._contender.seeding)
         else:
             self._pause(self._contender.settle)
-        return begin
 
     def _start_peers(self, hosts):
         """When the clock starts: before the first is started, or told to begin."""

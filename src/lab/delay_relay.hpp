@@ -52,6 +52,7 @@ class DelayRelay {
   void wait();
 
   Duration hold_;
+  Duration turn_;  ///< how often it looks while it holds something
   UniqueFd device_;
   UniqueFd stop_;
   std::deque<Held> held_;
