@@ -28,6 +28,7 @@ constexpr std::size_t offload_header = 10;  // struct virtio_net_hdr, whose file
 constexpr std::size_t largest_packet = 64_KiB + offload_header;
 constexpr std::chrono::microseconds shortest_turn{50};
 constexpr std::chrono::microseconds longest_turn{250};
+constexpr std::size_t packets_a_turn = 128;
 constexpr std::size_t most_spare = 4096;
 constexpr int queue_packets = 10'000;  // before the device: what may wait while the thread sleeps
 
@@ -112,7 +113,8 @@ void DelayRelay::take_what_has_come() {
   // While turns are taken a packet has come half a turn ago, on average.
   const Instant came =
       std::chrono::steady_clock::now() - (held_.empty() ? Duration::zero() : turn_ / 2);
-  for (;;) {
+  // Not until there are no more: while they come as fast as they are taken none would leave.
+  for (std::size_t i = 0; i < packets_a_turn; ++i) {
     const ssize_t got = ::read(device_.get(), scratch_.data(), scratch_.size());
     if (got <= 0) return;
     Packet bytes;
@@ -145,7 +147,8 @@ void DelayRelay::pass_on_what_is_due() {
 void DelayRelay::wait() {
   // With packets in hand it looks once a turn, since waking up for each would cost more than all
   // else that it does; without, it waits for one.
-  const auto ns = static_cast<long>(nanoseconds(turn_));
+  const bool behind = !held_.empty() && held_.front().release < std::chrono::steady_clock::now();
+  const auto ns = behind ? 0L : static_cast<long>(nanoseconds(turn_));
   const timespec turn{.tv_sec = 0, .tv_nsec = ns};
   std::array<pollfd, 2> watched{{{stop_.get(), POLLIN, 0}, {device_.get(), POLLIN, 0}}};
   if (held_.empty())
