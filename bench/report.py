@@ -119,8 +119,9 @@ def sooner(summary):
     parts = []
     if others:
         best = min(others, key=others.get)
-        by = "" if math.isinf(others[best]) else f"{number(others[best] / mine)} × "
-        parts.append(f"murder {by}sooner than {best}, the best other client")
+        ratio = others[best] / mine
+        by = "" if math.isinf(ratio) else f"{number(max(ratio, 1 / ratio))} × "
+        parts.append(f"murder {by}{'sooner' if ratio >= 1 else 'later'} than {best}, the best other client")
     fan_out = summary.get("fan-out", {}).get("last_seconds")
     if fan_out and fan_out > mine:
         parts.append(f"{100 * (1 - mine / fan_out):.2f} % less time than fan-out from one server")
@@ -162,9 +163,9 @@ def terminal_table(result):
     return "\n".join(lines)
 
 
-def markdown(results, plots=None):
+def markdown(results, machine, plots=None):
     """All scenarios for docs/benchmarks.md; `plots`: {scenario name: path of its SVG from there}."""
-    out = []
+    out = [f"Measured on {machine['cores']} cores ({machine['processor']}).", ""]
     for result in results:
         scenario, summary = result["scenario"], summarise_scenario(result)
         out += [f"### {scenario.name}", "", heading(result).split(": ", 1)[1] + f". {shaping(scenario)}.", ""]
@@ -174,7 +175,7 @@ def markdown(results, plots=None):
             out.append("| " + " | ".join([name, *row, "; ".join(remarks(figures))]) + " |")
         out.append("")
         if sooner(summary):
-            out += [sooner(summary)[0].upper() + sooner(summary)[1:] + ".", ""]
+            out += [f"The last host: {sooner(summary)}.", ""]
         if plots and scenario.name in plots:
             out += [f"![Hosts done over time, {scenario.what}]({plots[scenario.name]})", ""]
     return "\n".join(out)

@@ -334,7 +334,7 @@ std::pair<UniqueFd, UniqueFd> connection(Lab& lab, std::size_t from, std::size_t
     throw_system_error("cannot connect from", fmt::format("host {}", to), errno);
   UniqueFd sending(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!sending) throw_system_error("cannot accept on", fmt::format("host {}", from), errno);
-  const timeval look_up{.tv_sec = 0, .tv_usec = look_up_every_ms * 1000};
+  const timeval look_up{.tv_sec = 0, .tv_usec = look_up_every_ms * 1000L};
   for (const int fd : {sending.get(), receiving.get()}) {
     ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &look_up, sizeof look_up);
     ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &look_up, sizeof look_up);

@@ -154,6 +154,19 @@ def test_table_says_what_a_number_alone_would_hide():
     assert "tbf rate 100 Mbit/s burst 65536 limit 262144" in text
 
 
+def test_it_says_when_murder_is_later():
+    text = report.sooner(report.summarise_scenario(result(trial("murder", [20] * 4), trial("aria2", [10] * 4))))
+    assert text == "murder 2.00 × later than aria2, the best other client"
+
+
+def test_markdown_goes_between_its_marks():
+    text = report.markdown([result(trial("murder", [11, 12, 13, 14]))], {"cores": 2, "processor": "P"},
+                           {"custom": "images/custom.svg"})
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({row.count("|") for row in rows}) == 1
+    assert "](images/custom.svg)" in text and "2 cores (P)" in text
+
+
 def test_json_has_no_infinite_numbers():
     written = json.dumps(report.as_json([result(trial("murder", [1, 2, 3, None]))], {"cores": 2}), allow_nan=False)
     scenario = json.loads(written)["scenarios"][0]
