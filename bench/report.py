@@ -60,6 +60,7 @@ def summarise(trials, scenario, pieces):
     out = {name: measure.median([f[name] for f in good if name in f]) for name in names}
     lasts = [f["last_by_copy"] for f in good]
     out.update(runs=len(good), last_range=[min(lasts), max(lasts)], computed=trials[0]["computed"],
+               busy_runs=sum(1 for f in good if f["busy"] > measure.BUSY),
                errors=[t["error"] for t in trials if t["error"]])
     return out
 
@@ -95,6 +96,8 @@ def remarks(figures):
         return [figures["error"]]
     if figures["busy"] > measure.BUSY:
         out.append("the processor was the bottleneck")
+    elif figures["busy_runs"] > 0:
+        out.append(f"in {figures['busy_runs']} of {figures['runs']} runs the processor was the bottleneck")
     if figures["never"] > 0:
         out.append(f"{figures['never']:.0f} hosts never")
     if figures["computed"]:

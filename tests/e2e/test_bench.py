@@ -154,6 +154,11 @@ def test_table_says_what_a_number_alone_would_hide():
     assert "tbf rate 100 Mbit/s burst 65536 limit 262144" in text
 
 
+def test_one_run_of_several_on_a_full_processor_is_said():
+    text = report.terminal_table(result(*(trial("murder", [11] * 4, busy=busy) for busy in (0.3, 0.95, 0.4))))
+    assert "in 1 of 3 runs the processor was the bottleneck" in text
+
+
 def test_it_says_when_murder_is_later():
     text = report.sooner(report.summarise_scenario(result(trial("murder", [20] * 4), trial("aria2", [10] * 4))))
     assert text == "murder 2.00 × later than aria2, the best other client"
