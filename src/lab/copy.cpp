@@ -257,6 +257,168 @@ Duration fan_out_copy(Lab& lab, std::size_t from, const std::vector<std::size_t>
   }
 }
 
+namespace {
+
+const char* const late = "not done in time";
+
+/// Sends all of it on a socket that wakes up now and then; Error{failed} when `give_up()`.
+template <class GiveUp>
+void send_all(int socket, std::string_view bytes, GiveUp give_up) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR)
+      throw_system_error("cannot send to", "the next host", errno);
+    if (give_up()) throw Error(ErrorKind::failed, late);
+    if (sent > 0) bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+}
+
+/// One host of a chain, on a thread of its own: reads from the host before, keeps nothing, and
+/// writes to the host after.
+struct ChainLink {
+  std::size_t host = 0;
+  UniqueFd in;   ///< from the host before
+  UniqueFd out;  ///< to the host after; none at the last
+  Instant done{};
+  std::exception_ptr failure;
+
+  void run(std::uint64_t size, const std::atomic<bool>& stopping) noexcept {
+    try {
+      pass_on(size, stopping);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    in.reset();
+    out.reset();
+  }
+
+ private:
+  void pass_on(std::uint64_t size, const std::atomic<bool>& stopping) {
+    std::vector<char> buffer(chunk_bytes / 4);
+    for (std::uint64_t received = 0; received < size;) {
+      const ssize_t got = ::recv(in.get(), buffer.data(), buffer.size(), 0);
+      if (got < 0 && errno != EAGAIN && errno != EINTR)
+        throw_system_error("cannot receive on", fmt::format("host {}", host), errno);
+      if (got == 0)
+        throw Error(ErrorKind::failed, fmt::format("the host before host {} hung up", host));
+      if (stopping) throw Error(ErrorKind::failed, late);
+      if (got < 0) continue;
+      received += static_cast<std::uint64_t>(got);
+      if (received >= size) done = std::chrono::steady_clock::now();
+      if (out)
+        send_all(out.get(), {buffer.data(), static_cast<std::size_t>(got)},
+                 [&] { return stopping.load(); });
+    }
+  }
+};
+
+/// A blocking connection from one host to another: the end that sends and the end that receives.
+/// Both wake up now and then, to see whether the copy was given up.
+std::pair<UniqueFd, UniqueFd> connection(Lab& lab, std::size_t from, std::size_t to) {
+  UniqueFd listener;
+  lab.on_host(from, [&] {
+    listener = bound_socket(lab.address(from));
+    if (::listen(listener.get(), 1) != 0)
+      throw_system_error("cannot listen on", lab.address(from).to_string(), errno);
+  });
+  UniqueFd receiving;
+  lab.on_host(to, [&] { receiving = bound_socket(lab.address(to)); });
+  for (const int fd : {listener.get(), receiving.get()}) {
+    if (::fcntl(fd, F_SETFL, 0) != 0) throw_system_error("cannot prepare", "a socket", errno);
+    const timeval patience{.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  }
+  const sockaddr_in server = socket_address(lab.address(from), port_of(listener.get()));
+  if (::connect(receiving.get(), reinterpret_cast<const sockaddr*>(&server), sizeof server) != 0)
+    throw_system_error("cannot connect from", fmt::format("host {}", to), errno);
+  UniqueFd sending(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!sending) throw_system_error("cannot accept on", fmt::format("host {}", from), errno);
+  const timeval look_up{.tv_sec = 0, .tv_usec = look_up_every_ms * 1000L};
+  for (const int fd : {sending.get(), receiving.get()}) {
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &look_up, sizeof look_up);
+    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &look_up, sizeof look_up);
+  }
+  return {std::move(sending), std::move(receiving)};
+}
+
+void send_whole_file(int socket, const UniqueFd& content, const std::filesystem::path& file,
+                     std::uint64_t size, Instant deadline) {
+  std::vector<std::uint8_t> buffer(chunk_bytes / 4);
+  for (std::uint64_t offset = 0; offset < size;) {
+    const std::size_t length =
+        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - offset));
+    if (!read_exactly_at(content.get(), {buffer.data(), length}, offset, file))
+      throw Error(ErrorKind::failed, "the file became shorter");
+    send_all(socket, {reinterpret_cast<const char*>(buffer.data()), length},
+             [&] { return std::chrono::steady_clock::now() > deadline; });
+    offset += length;
+  }
+}
+
+/// Starts the links' threads; joined, whatever happens, when it goes.
+class Chain {
+ public:
+  Chain(std::vector<ChainLink>& links, std::uint64_t size, Instant deadline) : deadline_(deadline) {
+    for (ChainLink& link : links)
+      threads_.emplace_back([this, &link, size] {
+        link.run(size, stopping_);
+        ++ended_;
+      });
+  }
+  ~Chain() {
+    stopping_ = true;
+    for (std::thread& thread : threads_) thread.join();
+  }
+  Chain(const Chain&) = delete;
+  Chain& operator=(const Chain&) = delete;
+
+  void wait() const {
+    while (ended_ < threads_.size() && std::chrono::steady_clock::now() < deadline_)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+
+ private:
+  Instant deadline_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::size_t> ended_{0};
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+std::vector<Duration> chain_copy(Lab& lab, const std::vector<std::size_t>& hosts,
+                                 const std::filesystem::path& file, Duration limit) {
+  if (hosts.size() < 2) return {};
+  const UniqueFd content = open_file(file, O_RDONLY);
+  const std::uint64_t size = file_size(content.get(), file);
+  const Instant start = std::chrono::steady_clock::now();
+  std::vector<ChainLink> links(hosts.size() - 1);
+  UniqueFd first;
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    links[i].host = hosts[i + 1];
+    auto [sending, receiving] = connection(lab, hosts[i], hosts[i + 1]);
+    links[i].in = std::move(receiving);
+    (i == 0 ? first : links[i - 1].out) = std::move(sending);
+  }
+  {
+    const Chain chain(links, size, start + limit);
+    try {
+      send_whole_file(first.get(), content, file, size, start + limit);
+    } catch (const Error& error) {
+      throw Error(ErrorKind::failed, fmt::format("cannot copy {} down a chain from host {}: {}",
+                                                 printable(file.native()), hosts[0], error.what()));
+    }
+    chain.wait();
+  }
+  std::vector<Duration> times;
+  for (const ChainLink& link : links) {
+    if (link.failure) std::rethrow_exception(link.failure);
+    times.push_back(std::max(Duration::zero(), link.done - start));
+  }
+  return times;
+}
+
 Duration plain_copy(Lab& lab, std::size_t from, std::size_t to, const std::filesystem::path& file,
                     Duration limit) {
   return fan_out_copy(lab, from, {to}, file, limit);

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "lab/delay_relay.hpp"
 #include "lab/namespace_lab.hpp"
 #include "lab/spawner.hpp"
 
@@ -53,6 +54,8 @@ class LoopbackLab final : public Lab {
   void set_link(std::size_t, const Link&) override {
     throw Error(ErrorKind::failed, "cannot shape a link on loopback: make the lab with namespaces");
   }
+
+  std::optional<RelayStats> relay_stats() const override { return std::nullopt; }
 
  private:
   std::size_t hosts_;

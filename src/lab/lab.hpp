@@ -28,12 +28,25 @@ struct Link {
   Rate down;
 };
 
-struct LabOptions {
-  std::size_t hosts = 0;          ///< 1..1023 with namespaces (a bridge has no more ports), 1..4000
-  std::optional<Link> link = {};  ///< absent: unshaped; without effect on loopback
-  std::string congestion_control = {};  ///< "cubic"; empty: the kernel's default; not on loopback
+/// Two racks: the hosts before `first_rack` stand in one, the others in the second, and all that
+/// passes between them shares one thin link.
+struct Racks {
+  std::size_t first_rack = 0;  ///< how many hosts stand in the first; 1..hosts-1
+  Rate between;                ///< of the thin link, each way
 };
 
+/// All but `hosts` are without effect on loopback.
+struct LabOptions {
+  std::size_t hosts = 0;          ///< 1..1023 with namespaces (a bridge has no more ports), 1..4000
+  std::optional<Link> link = {};  ///< absent: unshaped
+  std::string congestion_control = {};  ///< "cubic"; empty: the kernel's default
+  std::optional<Racks> racks = {};
+  Duration round_trip = {};  ///< added to the network's own by a relay; not together with racks
+  double loss = 0;           ///< this share of all packets is lost, at random; 0 up to 0.5
+};
+
+/// What the relay that makes the round trip longer has done; see lab/delay_relay.hpp.
+struct RelayStats;
 class Process;
 
 /// All functions may be called from any thread, one at a time a host.
@@ -66,6 +79,8 @@ class Lab {
   virtual std::uint64_t bytes_sent(std::size_t host) const = 0;
   /// Shapes the link anew, in mid-transfer if need be. Error{failed} on loopback.
   virtual void set_link(std::size_t host, const Link& link) = 0;
+  /// nullopt when the lab has no relay.
+  virtual std::optional<RelayStats> relay_stats() const = 0;
 };
 
 /// A child that this process started; ended (SIGTERM, then SIGKILL after 2 s) and reaped when
@@ -106,5 +121,11 @@ Duration plain_copy(Lab& lab, std::size_t from, std::size_t to, const std::files
 /// One server copies to all the others at once (fan-out); the time until the last has it.
 Duration fan_out_copy(Lab& lab, std::size_t from, const std::vector<std::size_t>& to,
                       const std::filesystem::path& file, Duration limit = std::chrono::minutes(10));
+/// The first host copies to the second, which passes on to the third what it receives while it
+/// receives it, and so on; how long each but the first took, in their order. Error{failed} as
+/// above.
+std::vector<Duration> chain_copy(Lab& lab, const std::vector<std::size_t>& hosts,
+                                 const std::filesystem::path& file,
+                                 Duration limit = std::chrono::minutes(10));
 
 }  // namespace murder::lab

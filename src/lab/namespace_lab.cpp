@@ -8,6 +8,9 @@
 // and the kernel's neighbour table, which all namespaces share, is full at 1,024 entries
 // (net.ipv4.neigh.default.gc_thresh3): of 40 hosts that all talked to each other 536 of 1,560
 // pairs got nothing across. It also keeps ARP out of the shaped queues.
+//
+// Two racks are two such bridges, joined by a veth pair with tbf on both ends. A longer round trip
+// and lost packets are made where all packets pass, at the bridge.
 #include "lab/namespace_lab.hpp"
 
 #include <algorithm>
@@ -65,22 +68,23 @@ void set_sysctl(const std::string& name, const std::string& value) {
   if (written < 0) throw_system_error(fmt::format("cannot write '{}' to", value), path, errno);
 }
 
-void set_congestion_control(const std::string& name) {
-  try {
-    set_sysctl("ipv4/tcp_congestion_control", name);
-  } catch (const Error& error) {
-    // Outside the machine's own network the kernel gives out only those on its list.
-    throw Error(ErrorKind::failed, fmt::format("{}; the lab can use those that sysctl "
-                                               "net.ipv4.tcp_allowed_congestion_control lists",
-                                               error.what()));
-  }
-}
-
 void check(const LabOptions& options) {
   if (options.hosts < 1 || options.hosts > ports_of_a_bridge)
     throw Error(ErrorKind::usage,
                 fmt::format("cannot make a lab of {} hosts: 1 to {}, a bridge has no more ports",
                             options.hosts, ports_of_a_bridge));
+  if (options.racks &&
+      (options.racks->first_rack < 1 || options.racks->first_rack >= options.hosts))
+    throw Error(ErrorKind::usage, "cannot make two racks: each needs a host");
+  if (options.racks && !(options.racks->between.bytes_per_second >= 1))
+    throw Error(ErrorKind::usage, "cannot shape a link to less than one byte per second");
+  constexpr std::chrono::seconds longest{10};
+  if (options.round_trip < Duration::zero() || options.round_trip > longest)
+    throw Error(ErrorKind::usage, "cannot make a round trip: 0 to 10 s");
+  if (options.racks && options.round_trip > Duration::zero())
+    throw Error(ErrorKind::usage, "cannot make two racks and a longer round trip at once");
+  if (!(options.loss >= 0 && options.loss <= 0.5))
+    throw Error(ErrorKind::usage, "cannot lose that share of packets: 0 to 0.5");
 }
 
 void check(const Link& link) {
@@ -119,14 +123,20 @@ NamespaceLab::NamespaceLab(const LabOptions& options)
     spawner_.emplace();
     remove_namespaces(stale_namespaces());
     make_namespaces();
-    make_bridge();
+    for (std::size_t rack = 0; rack < rack_count(); ++rack) make_bridge(rack);
+    if (options_.racks) join_racks();
+    if (options_.loss > 0)
+      for (std::size_t rack = 0; rack < rack_count(); ++rack) lose_packets(rack);
+    if (options_.round_trip > Duration::zero()) make_relay();
     make_hosts();
   } catch (const Error& error) {
+    relay_.reset();
     spawner_.reset();
     remove_namespaces(names_);
     throw Error(error.kind(),
                 fmt::format("cannot make a lab of {} hosts: {}", options.hosts, error.what()));
   } catch (...) {
+    relay_.reset();
     spawner_.reset();
     remove_namespaces(names_);
     throw;
@@ -135,25 +145,29 @@ NamespaceLab::NamespaceLab(const LabOptions& options)
 
 NamespaceLab::~NamespaceLab() {
   spawner_.reset();
+  relay_.reset();
   remove_namespaces(names_);
 }
 
 void NamespaceLab::make_namespaces() {
   std::string lines;
-  for (std::size_t i = 0; i <= options_.hosts; ++i) {
+  for (std::size_t i = 0; i < rack_count() + options_.hosts; ++i) {
     names_.push_back(fresh_namespace_name());
     lines += fmt::format("netns add {}\n", names_.back());
   }
   Batch(*spawner_, "ip", -1, lines).finish();
 }
 
-void NamespaceLab::make_bridge() {
-  const UniqueFd bridge = open_namespace(names_.front());
+void NamespaceLab::make_bridge(std::size_t rack) {
+  const UniqueFd bridge = bridge_of(rack);
   inside_namespace(bridge.get(), [] {
     set_sysctl("ipv4/ip_forward", "1");
     // A gateway that sends packets back out where they came from would tell hosts to go direct.
     set_sysctl("ipv4/conf/all/send_redirects", "0");
     set_sysctl("ipv4/conf/default/send_redirects", "0");
+    // What the relay gives back has a sender that the bridge knows elsewhere.
+    set_sysctl("ipv4/conf/all/rp_filter", "0");
+    set_sysctl("ipv4/conf/default/rp_filter", "0");
     // Bridged packets are nobody's to filter; the setting exists where br_netfilter is loaded.
     if (::access("/proc/sys/net/bridge/bridge-nf-call-iptables", F_OK) == 0)
       set_sysctl("bridge/bridge-nf-call-iptables", "0");
@@ -170,10 +184,11 @@ void NamespaceLab::make_bridge() {
   std::string places;
   std::string shapes;
   for (std::size_t host = 0; host < options_.hosts; ++host) {
+    if (rack_of(host) != rack) continue;
     const std::string mac = mac_of(address_of(host));
     const std::string port = port_of(host);
     links += fmt::format("link add name eth0 address {} netns {} type veth peer name {} netns {}\n",
-                         mac, name_of(host), port, names_.front());
+                         mac, name_of(host), port, names_[rack]);
     ports += fmt::format(
         "link set {} addrgenmode none master br0 up\n"
         "neigh add {} lladdr {} dev br0 nud permanent\n",
@@ -188,20 +203,76 @@ void NamespaceLab::make_bridge() {
   if (options_.link) Batch(*spawner_, "tc", bridge.get(), shapes).finish();
 }
 
+void NamespaceLab::join_racks() {
+  const UniqueFd first = bridge_of(0);
+  const UniqueFd second = bridge_of(1);
+  const IpAddress link[] = {IpAddress::v4({198, 19, 255, 249}), IpAddress::v4({198, 19, 255, 250})};
+  Batch(*spawner_, "ip", -1,
+        fmt::format("link add name rack address {} netns {} type veth peer name rack address {} "
+                    "netns {}\n",
+                    mac_of(link[0]), names_[0], mac_of(link[1]), names_[1]))
+      .finish();
+  for (std::size_t rack = 0; rack < 2; ++rack) {
+    const IpAddress& other = link[1 - rack];
+    std::string lines = fmt::format(
+        "link set rack addrgenmode none up\n"
+        "neigh add {} lladdr {} dev rack nud permanent\n",
+        other.to_string(), mac_of(other));
+    for (std::size_t host = 0; host < options_.hosts; ++host)
+      if (rack_of(host) != rack)
+        lines += fmt::format("route add {}/32 via {} dev rack onlink\n",
+                             address_of(host).to_string(), other.to_string());
+    const UniqueFd& bridge = rack == 0 ? first : second;
+    Batch(*spawner_, "ip", bridge.get(), lines).finish();
+    Batch(*spawner_, "tc", bridge.get(), shape("rack", options_.racks->between)).finish();
+  }
+}
+
+void NamespaceLab::lose_packets(std::size_t rack) {
+  constexpr double steps = 100'000;
+  // What goes to the other rack passes two bridges, but is lost at the first or not at all.
+  const UniqueFd bridge = bridge_of(rack);
+  const pid_t pid = spawner_->spawn(
+      {.argv = {"nft", fmt::format("add table ip lab; add chain ip lab forward {{ type filter hook "
+                                   "forward priority 0; }}; add rule ip lab forward iifname br0 "
+                                   "numgen random mod {:.0f} < {:.0f} counter drop",
+                                   steps, std::max(1.0, options_.loss * steps))},
+       .network_namespace_fd = bridge.get()});
+  if (Process(pid).wait() != 0)
+    throw Error(ErrorKind::failed, "'nft add rule' was refused: packets cannot be lost on purpose");
+}
+
+void NamespaceLab::make_relay() {
+  const UniqueFd bridge = bridge_of(0);
+  inside_namespace(bridge.get(), [&] {
+    relay_ = std::make_unique<DelayRelay>("delay", options_.round_trip / 2);
+  });
+  // What comes from a host is held; what comes from the relay goes the ordinary way.
+  Batch(*spawner_, "ip", bridge.get(),
+        "route add default dev delay table 100\n"
+        "rule add iif br0 lookup 100 priority 100\n")
+      .finish();
+}
+
 void NamespaceLab::make_hosts() {
+  // An attribute of the route, because the sysctl of a namespace takes only what the machine's
+  // net.ipv4.tcp_allowed_congestion_control lists. It holds for both ends of a connection.
+  const std::string congestion_control =
+      options_.congestion_control.empty() ? "" : " congctl " + options_.congestion_control;
+  // TCP hands down up to 64 KiB as one packet, and all of it would be lost at once.
+  const std::string one_packet_at_a_time = options_.loss > 0 ? "gso_max_segs 1" : "";
   BatchQueue batches;
   for (std::size_t host = 0; host < options_.hosts; ++host) {
     const UniqueFd own = open_namespace(name_of(host));
-    if (!options_.congestion_control.empty())
-      inside_namespace(own.get(), [&] { set_congestion_control(options_.congestion_control); });
-    batches.add(Batch(
-        *spawner_, "ip", own.get(),
-        fmt::format("link set lo up\n"
-                    "addr add {0}/32 dev eth0\n"
-                    "link set eth0 addrgenmode none up\n"
-                    "neigh add {1} lladdr {2} dev eth0 nud permanent\n"
-                    "route add {3} via {1} dev eth0 onlink\n",
-                    address_of(host).to_string(), gateway.to_string(), mac_of(gateway), network)));
+    batches.add(
+        Batch(*spawner_, "ip", own.get(),
+              fmt::format("link set lo up\n"
+                          "addr add {0}/32 dev eth0\n"
+                          "link set eth0 addrgenmode none {4} up\n"
+                          "neigh add {1} lladdr {2} dev eth0 nud permanent\n"
+                          "route add {3} via {1} dev eth0 onlink{5}\n",
+                          address_of(host).to_string(), gateway.to_string(), mac_of(gateway),
+                          network, one_packet_at_a_time, congestion_control)));
     if (options_.link)
       batches.add(Batch(*spawner_, "tc", own.get(), shape("eth0", options_.link->up)));
   }
@@ -212,7 +283,18 @@ const std::string& NamespaceLab::name_of(std::size_t host) const {
   if (host >= options_.hosts)
     throw Error(ErrorKind::failed, fmt::format("the lab has no host {}, only {} hosts, from 0 on",
                                                host, options_.hosts));
-  return names_[host + 1];
+  return names_[rack_count() + host];
+}
+
+std::size_t NamespaceLab::rack_of(std::size_t host) const {
+  return options_.racks && host >= options_.racks->first_rack ? 1 : 0;
+}
+
+UniqueFd NamespaceLab::bridge_of(std::size_t rack) const { return open_namespace(names_[rack]); }
+
+std::optional<RelayStats> NamespaceLab::relay_stats() const {
+  if (!relay_) return std::nullopt;
+  return relay_->stats();
 }
 
 IpAddress NamespaceLab::address(std::size_t host) const {
@@ -252,7 +334,7 @@ std::uint64_t NamespaceLab::bytes_sent(std::size_t host) const {
 void NamespaceLab::set_link(std::size_t host, const Link& link) {
   check(link);
   const UniqueFd own = open_namespace(name_of(host));
-  const UniqueFd bridge = open_namespace(names_.front());
+  const UniqueFd bridge = bridge_of(rack_of(host));
   Batch up(*spawner_, "tc", own.get(), shape("eth0", link.up));
   Batch down(*spawner_, "tc", bridge.get(), shape(port_of(host), link.down));
   up.finish();

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "lab/delay_relay.hpp"
 #include "lab/lab.hpp"
 #include "lab/spawner.hpp"
 
@@ -27,16 +29,25 @@ class NamespaceLab final : public Lab {
   void on_host(std::size_t host, const std::function<void()>& work) override;
   std::uint64_t bytes_sent(std::size_t host) const override;
   void set_link(std::size_t host, const Link& link) override;
+  std::optional<RelayStats> relay_stats() const override;
 
  private:
   void make_namespaces();
-  void make_bridge();
+  void make_bridge(std::size_t rack);
+  void join_racks();
+  void lose_packets(std::size_t rack);
+  void make_relay();
   void make_hosts();
   const std::string& name_of(std::size_t host) const;
+  std::size_t rack_of(std::size_t host) const;
+  /// The namespace of a rack's bridge.
+  UniqueFd bridge_of(std::size_t rack) const;
+  std::size_t rack_count() const { return options_.racks ? 2 : 1; }
 
   LabOptions options_;
   std::atomic<bool> shaped_;
-  std::vector<std::string> names_;  ///< the bridge's namespace, then the hosts'
+  std::vector<std::string> names_;  ///< the bridges' namespaces, then the hosts'
+  std::unique_ptr<DelayRelay> relay_;
   std::optional<Spawner> spawner_;  ///< ended first: with it go the children
 };
 

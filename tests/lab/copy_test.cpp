@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "lab/delay_relay.hpp"
 #include "lab/support.hpp"
 
 namespace murder {
@@ -46,6 +47,29 @@ TEST(PlainCopy, ends_at_its_limit_and_says_how_far_it_came) {
   }
 }
 
+TEST(ChainCopy, every_host_passes_on_while_it_receives) {
+  SKIP_WITHOUT_NAMESPACES();
+  const ScratchFolder scratch;
+  const auto lab = Lab::with_namespaces({.hosts = 4, .link = lab::Link{fifty_mbit, fifty_mbit}});
+  const auto file = scratch.file_of(4_MiB);
+  const std::vector<Duration> taken = lab::chain_copy(*lab, {0, 1, 2, 3}, file);
+  ASSERT_EQ(taken.size(), 3u);
+  EXPECT_GE(lab->bytes_sent(2), 4_MiB);
+  EXPECT_LT(lab->bytes_sent(0), 6_MiB) << "one copy leaves the source";
+  // One after the other would be three times as long.
+  EXPECT_LT(taken[2], 2 * taken[0]);
+}
+
+TEST(ChainCopy, short_ones_and_the_limit) {
+  const ScratchFolder scratch;
+  const auto lab = Lab::on_loopback({.hosts = 3});
+  EXPECT_TRUE(lab::chain_copy(*lab, {0}, scratch.file_of(1_MiB)).empty());
+  EXPECT_EQ(lab::chain_copy(*lab, {0, 1, 2}, scratch.file_of(1_MiB + 1)).size(), 2u);
+  EXPECT_THROW(
+      lab::chain_copy(*lab, {0, 1, 2}, scratch.file_of(8192_GiB), std::chrono::milliseconds(100)),
+      Error);
+}
+
 /// Cuts the file as soon as the copy, which knows its size by then, goes to a host.
 class CuttingLab final : public Lab {
  public:
@@ -62,6 +86,7 @@ class CuttingLab final : public Lab {
     lab_.on_host(host, work);
   }
   std::uint64_t bytes_sent(std::size_t host) const override { return lab_.bytes_sent(host); }
+  std::optional<lab::RelayStats> relay_stats() const override { return lab_.relay_stats(); }
   void set_link(std::size_t host, const lab::Link& link) override { lab_.set_link(host, link); }
 
  private:
