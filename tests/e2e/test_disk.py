@@ -174,10 +174,18 @@ def halfway(swarm, make_tree, folder, small_disk, first_release, shaped_swarm):
     return source, disk, dest, start, shaped.net
 
 
+def wait_until_unpacked(peer, net, count):
+    """Unpacking yields to whatever else the machine does, so the transfer waits for it here."""
+    wait_for_event(peer, "progress", where=lambda e: e["have_bytes"] > 18 * MB)
+    net.set_rate(1)
+    wait_for_event(peer, "progress", where=lambda e: e["unpacked_bytes"] > count)
+    net.set_rate(48)
+
+
 def test_a_disk_that_fills_up_on_the_way_keeps_the_old_release_and_a_rerun_finishes(halfway, run):
-    source, disk, dest, start, _ = halfway
+    source, disk, dest, start, net = halfway
     peer = start()
-    wait_for_event(peer, "progress", where=lambda e: e["unpacked_bytes"] > 0)
+    wait_until_unpacked(peer, net, 0)
     give_back = disk.fill()
     result = peer.wait()
     assert result.status == 1, result
@@ -197,12 +205,8 @@ def test_what_a_killed_run_had_unpacked_does_not_count_against_the_room(halfway,
     """The half tree that it left is removed before the room is measured, not after."""
     source, disk, dest, start, net = halfway
     peer = start()
-    # Unpacking yields to whatever else the machine does, so the transfer waits for it here.
-    wait_for_event(peer, "progress", where=lambda e: e["have_bytes"] > 18 * MB)
-    net.set_rate(1)
-    wait_for_event(peer, "progress", where=lambda e: e["unpacked_bytes"] > 12 * MB)
+    wait_until_unpacked(peer, net, 12 * MB)
     peer.kill()
-    net.set_rate(48)
     assert (dest / "releases/v2.partial").is_dir()
     # What is there and what is still needed fit exactly: with the half tree twice it would not.
     disk.resize(72 * MB)
