@@ -36,12 +36,13 @@ bool is_in_the_way(int error_number) {
 class Stager::Impl {
  public:
   Impl(const Destination& destination, std::string tag, const Manifest& manifest,
-       const Owner& owner)
+       const Owner& owner, std::function<void()> pause)
       : destination_(destination),
         tag_(std::move(tag)),
         manifest_(manifest),
         plan_(manifest_),
         attributes_(manifest_, owner),
+        pause_(std::move(pause)),
         frame_done_(manifest_.frames.size()),
         frames_left_(manifest_.frames.size()) {
     if (is_staged(destination_, tag_, manifest_)) return;
@@ -61,8 +62,10 @@ class Stager::Impl {
       const std::span<const std::uint8_t> raw = decoder_.decode(manifest_.frames[index], stored);
       const std::string_view data(reinterpret_cast<const char*>(raw.data()), raw.size());
       broken_ = true;  // until every part is written: a frame cannot be unpacked again
-      for (const UnpackPlan::Part& part : plan_.parts_of(index))
+      for (const UnpackPlan::Part& part : plan_.parts_of(index)) {
         write_part(part, data.substr(part.frame_offset, part.size));
+        if (pause_) pause_();
+      }
       broken_ = false;
     }
     frame_done_[index] = true;
@@ -198,6 +201,7 @@ class Stager::Impl {
   const Manifest manifest_;
   const UnpackPlan plan_;
   const Attributes attributes_;
+  const std::function<void()> pause_;
   std::optional<StagingFolder> staging_;  ///< absent when the release is there already
   std::optional<FolderCache> folders_;
   FrameDecoder decoder_;
@@ -211,7 +215,7 @@ class Stager::Impl {
 Stager::Stager(const Destination& destination, std::string tag, const Manifest& manifest,
                const StageOptions& options)
     : impl_(std::make_unique<Impl>(destination, std::move(tag), manifest,
-                                   parse_owner(options.owner))) {}
+                                   parse_owner(options.owner), options.pause)) {}
 
 Stager::~Stager() = default;
 

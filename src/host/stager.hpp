@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,6 +28,9 @@ struct StageOptions {
   /// As chown(1) reads it: "user", "user:group", "user:", ":group"; names of /etc/passwd and
   /// /etc/group, or numbers. Empty: the extracting user.
   std::string owner;
+  /// Called now and then from inside Stager::unpack, between two files: may take its time, or
+  /// throw to give up.
+  std::function<void()> pause;
 };
 
 /// Unpacks into releases/TAG.partial (wiped first). Nothing is ever written outside of it, whatever

@@ -185,7 +185,7 @@ class PeerSession {
     check_room(landing_->destination(), metainfo_.length, tree_bytes_on_disk(manifest),
                node_->engine().bytes_have());
     unpacker_.emplace(io_, metainfo_, payload_->fd(), landing_->destination(), std::move(manifest),
-                      std::move(stored), StageOptions{options_.owner}, node_->engine().have(),
+                      std::move(stored), options_.owner, node_->engine().have(),
                       [this](const std::exception_ptr& error) {
                         if (error)
                           fail(error);

@@ -8,6 +8,8 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/yielding.hpp"
+#include "host/stager.hpp"
 
 namespace murder::node {
 namespace {
@@ -23,24 +25,18 @@ PieceRange pieces_of(const Frame& frame, std::uint32_t piece_length) {
       static_cast<std::uint32_t>((frame.stored_offset + frame.stored_size - 1) / piece_length + 1)};
 }
 
-/// Of the calling thread. Best effort: a kernel that refuses leaves it as it was.
-void set_scheduling(int policy) {
-  const sched_param none{};
-  ::sched_setscheduler(0, policy, &none);
-}
-
 }  // namespace
 
 Unpacker::Unpacker(boost::asio::io_context& io, const Metainfo& metainfo, int payload_fd,
                    const Destination& destination, Manifest manifest, std::string stored_manifest,
-                   StageOptions options, const swarm::Bitfield& have, Done done)
+                   std::string owner, const swarm::Bitfield& have, Done done)
     : io_(io),
       metainfo_(metainfo),
       payload_fd_(payload_fd),
       destination_(destination),
       manifest_(std::move(manifest)),
       stored_manifest_(std::move(stored_manifest)),
-      options_(std::move(options)),
+      owner_(std::move(owner)),
       done_(std::move(done)) {
   for (std::size_t i = 0; i < manifest_.frames.size(); ++i) {
     const PieceRange range = pieces_of(manifest_.frames[i], metainfo.piece_length);
@@ -70,14 +66,14 @@ void Unpacker::add_piece(PieceIndex piece) {
     if (--missing_pieces_[index] > 0) continue;
     const std::lock_guard lock(mutex_);
     ready_.push_back(index);
-    ready_changed_.notify_one();
+    changed_.notify_one();
   }
 }
 
 void Unpacker::hurry() {
   const std::lock_guard lock(mutex_);
   hurry_ = true;
-  ready_changed_.notify_one();
+  changed_.notify_one();
 }
 
 std::vector<std::uint32_t> Unpacker::group_of_piece() const {
@@ -93,37 +89,52 @@ std::vector<std::uint32_t> Unpacker::group_of_piece() const {
   return groups;
 }
 
+/// nullopt: to be given up.
+std::optional<std::size_t> Unpacker::next_frame(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait(lock, stop, [&] { return !ready_.empty(); })) return std::nullopt;
+  const std::size_t index = ready_.front();
+  ready_.pop_front();
+  return index;
+}
+
+/// Until there is no time to lose any more.
+void Unpacker::rest(Duration time, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, stop, time, [&] { return hurry_; });
+  if (stop.stop_requested()) throw GivenUp{};
+}
+
 void Unpacker::work(const std::stop_token& stop) {
   std::exception_ptr error;
   try {
-    set_scheduling(SCHED_IDLE);
-    bool hurrying = false;
-    Stager stager(destination_, metainfo_.tag(), manifest_, options_);
+    // Does not take the processor from a thread that is running, the transfer's for one.
+    const sched_param none{};
+    ::sched_setscheduler(0, SCHED_BATCH, &none);
+    const ThreadClock clock;
+    Yielding yielding;
+    Instant step_began = std::chrono::steady_clock::now();
+    const auto pause = [&] {
+      if (std::chrono::steady_clock::now() - step_began < Yielding::step) return;
+      if (const auto times = clock.read()) rest(yielding.rest_after(*times), stop);
+      step_began = std::chrono::steady_clock::now();
+    };
+    Stager stager(destination_, metainfo_.tag(), manifest_, {.owner = owner_, .pause = pause});
     std::vector<std::uint8_t> stored;
     for (std::size_t done = 0; done < manifest_.frames.size(); ++done) {
-      std::size_t index = 0;
-      {
-        std::unique_lock lock(mutex_);
-        const auto wanted = [&] { return !ready_.empty() || (hurry_ && !hurrying); };
-        while (ready_.empty()) {
-          if (!ready_changed_.wait(lock, stop, wanted)) return;
-          if (hurry_ && !std::exchange(hurrying, true)) set_scheduling(SCHED_BATCH);
-        }
-        if (stop.stop_requested()) return;
-        if (hurry_ && !std::exchange(hurrying, true)) set_scheduling(SCHED_BATCH);
-        index = ready_.front();
-        ready_.pop_front();
-      }
-      const Frame& frame = manifest_.frames[index];
+      const auto index = next_frame(stop);
+      if (!index) return;
+      const Frame& frame = manifest_.frames[*index];
       stored.resize(frame.stored_size);
       if (!read_exactly_at(payload_fd_, stored, frame.stored_offset, "the pack"))
         throw Error(ErrorKind::failed,
                     "cannot unpack " + metainfo_.tag() + ": the pack was cut short");
-      stager.unpack(index, stored);
+      stager.unpack(*index, stored);
       unpacked_bytes_.fetch_add(frame.raw_size, std::memory_order_relaxed);
     }
-    set_scheduling(SCHED_OTHER);
     stager.finish(stored_manifest_);
+  } catch (const GivenUp&) {
+    return;
   } catch (...) {
     error = std::current_exception();
   }

@@ -1,5 +1,6 @@
 // Unpacks a pack while it is still arriving: each frame as soon as all of its pieces are verified,
-// on a thread of its own that yields to the transfer (SCHED_IDLE) until that is over.
+// on a thread of its own that makes room for whatever else wants the processor until the transfer
+// is over.
 #pragma once
 
 #include <atomic>
@@ -11,13 +12,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/units.hpp"
 #include "bittorrent/metainfo.hpp"
 #include "host/destination.hpp"
-#include "host/stager.hpp"
 #include "release/manifest.hpp"
 #include "swarm/bitfield.hpp"
 
@@ -28,12 +30,12 @@ class Unpacker {
   /// Called on the loop. `error` empty: the release is staged.
   using Done = std::function<void(std::exception_ptr error)>;
 
-  /// `stored_manifest`: as in the pack. `have`: pieces that are there already. `payload_fd`
-  /// outlives this.
+  /// `stored_manifest`: as in the pack. `owner`: as in StageOptions. `have`: pieces that are there
+  /// already. `payload_fd` outlives this.
   Unpacker(boost::asio::io_context& io, const Metainfo& metainfo, int payload_fd,
            const Destination& destination, Manifest manifest, std::string stored_manifest,
-           StageOptions options, const swarm::Bitfield& have, Done done);
-  /// Waits for the frame under way, then gives up.
+           std::string owner, const swarm::Bitfield& have, Done done);
+  /// Gives up at the next file.
   ~Unpacker();
 
   /// From the loop: one more piece is verified and in the file.
@@ -49,7 +51,10 @@ class Unpacker {
   std::vector<std::uint32_t> group_of_piece() const;
 
  private:
+  struct GivenUp {};
   void work(const std::stop_token& stop);
+  std::optional<std::size_t> next_frame(const std::stop_token& stop);
+  void rest(Duration time, const std::stop_token& stop);
 
   boost::asio::io_context& io_;
   const Metainfo& metainfo_;
@@ -57,13 +62,13 @@ class Unpacker {
   const Destination& destination_;
   Manifest manifest_;
   std::string stored_manifest_;
-  StageOptions options_;
+  std::string owner_;
   Done done_;
   std::vector<std::uint32_t> missing_pieces_;  ///< by frame; the loop's
   std::atomic<std::uint64_t> unpacked_bytes_{0};
 
   std::mutex mutex_;
-  std::condition_variable_any ready_changed_;
+  std::condition_variable_any changed_;
   std::deque<std::size_t> ready_;  ///< frames; guarded by mutex_
   bool hurry_ = false;             ///< guarded by mutex_
   std::jthread thread_;
