@@ -27,10 +27,10 @@ std::uint64_t tree_bytes_on_disk(const Manifest& manifest);
 struct StageOptions {
   /// As chown(1) reads it: "user", "user:group", "user:", ":group"; names of /etc/passwd and
   /// /etc/group, or numbers. Empty: the extracting user.
-  std::string owner;
+  std::string owner = {};
   /// Called now and then from inside Stager::unpack, between two files: may take its time, or
   /// throw to give up.
-  std::function<void()> pause;
+  std::function<void()> pause = {};
 };
 
 /// Unpacks into releases/TAG.partial (wiped first). Nothing is ever written outside of it, whatever

@@ -163,7 +163,7 @@ void Landing::payload_complete(Payload& payload) {
 void Landing::stage_file(Payload& payload) {
   if (!is_release()) return;
   murder::stage_file(*destination_, metainfo_.tag(), metainfo_.name, payload.path(),
-                     StageOptions{.owner = options_.owner, .pause = {}});
+                     StageOptions{options_.owner});
 }
 
 void Landing::unlock() {

@@ -43,6 +43,7 @@ struct Engine::Visitor {
     engine.they_have(link, have.piece);
     if (engine.seed_ && link.murder) {
       const bool opened = engine.seed_->seen(have.piece);
+      engine.seed_->moved(link.id);
       if (opened)
         engine.open_to_all(now);
       else

@@ -64,6 +64,11 @@ bool SeedWindow::seen(PieceIndex piece) {
   return mark_out(piece);
 }
 
+void SeedWindow::moved(LinkId link) {
+  const auto it = windows_.find(link);
+  if (it != windows_.end()) it->second.stalled = false;
+}
+
 void SeedWindow::remove(LinkId link) {
   const auto it = windows_.find(link);
   if (it == windows_.end()) return;

@@ -34,10 +34,12 @@ class SeedWindow {
   bool sent(LinkId link, PieceIndex piece, std::uint32_t bytes, Instant now);
   /// Somebody has it, wherever from. True when that opened the seeder to everyone.
   bool seen(PieceIndex piece);
+  /// The link has got something, wherever from: it is shown more again.
+  void moved(LinkId link);
   /// The link is gone; what it was shown and had not got is shown to others, soonest.
   void remove(LinkId link);
   /// What was shown and has not moved for `patience` goes back to be shown to others, and its link
-  /// is shown no more until it takes something. When nothing is left to show, a tenth of the
+  /// is shown no more until it gets something. When nothing is left to show, a tenth of the
   /// patience is enough. True when there was any.
   bool take_back(Instant now, Duration patience);
 

@@ -75,6 +75,15 @@ TEST_F(SeedWindowTest, a_link_that_takes_nothing_does_not_hold_back_its_window) 
   for (const PieceIndex piece : stuck) EXPECT_TRUE(others.contains(piece));
 }
 
+TEST_F(SeedWindowTest, a_stalled_link_that_got_something_elsewhere_is_shown_more_again) {
+  using namespace std::chrono_literals;
+  extend(1, 3);
+  window_.take_back(start + 3s, 3s);
+  ASSERT_TRUE(extend(1, 3, start + 3s).empty());
+  window_.moved(LinkId(1));
+  EXPECT_EQ(extend(1, 3, start + 4s).size(), 3u);
+}
+
 TEST_F(SeedWindowTest, near_the_end_patience_is_short) {
   using namespace std::chrono_literals;
   extend(1, 10);
