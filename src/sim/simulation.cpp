@@ -190,6 +190,7 @@ class World {
     by_endpoint_[node.endpoint] = i;
     HostPlan plan;
     if (!node.seeder && i - 1 < options_.plans.size()) plan = options_.plans[i - 1];
+    if (node.seeder) plan.joins_after = options_.seeder_joins_after;
     if (node.seeder) plan.up = options_.seeder_up;
     if (node.seeder) plan.killed_after = options_.seeder_killed_after;
     node.up = plan.up.value_or(options_.up);

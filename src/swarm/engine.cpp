@@ -256,9 +256,8 @@ void Engine::on_tracker_failed(Instant now) {
 }
 
 void Engine::dial_due(Instant now) {
-  // One who has it all waits to be dialled; seeders are.
-  if (complete()) return;
-  for (const Endpoint& endpoint : book_.take_due(now, links_.size(), config_.wanted_links))
+  if (!dials()) return;
+  for (const Endpoint& endpoint : book_.take_due(now, links_.size(), links_to_look_for()))
     driver_.dial(endpoint);
 }
 
@@ -325,8 +324,8 @@ Instant Engine::next_tick(Instant now) const {
   if (untold_due_) next = std::min(next, *untold_due_);
   if (!throttled_.empty()) next = std::min(next, config_.up.ready_at(now));
   if (asking_throttled_) next = std::min(next, config_.down.ready_at(now));
-  if (!complete())
-    if (const auto due = book_.next_due(links_.size(), config_.wanted_links))
+  if (dials())
+    if (const auto due = book_.next_due(links_.size(), links_to_look_for()))
       next = std::min(next, *due);
   return std::max(next, now);
 }

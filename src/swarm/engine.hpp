@@ -171,6 +171,9 @@ class Engine {
   void queue_upload(Link& link, const wire::Block& block, Instant now);
   void assign_stock_slots(Instant now);
   void check_stalls(Instant now);
+  /// One who has it all waits to be dialled; only a seeder dials, and only whom the tracker says.
+  bool dials() const { return config_.seeder || !complete(); }
+  std::size_t links_to_look_for() const { return complete() ? 0 : config_.wanted_links; }
   void dial_due(Instant now);
   void announce_due(Instant now);
 

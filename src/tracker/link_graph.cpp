@@ -121,10 +121,23 @@ void LinkGraph::unlink(Slot a, Slot b) {
   refresh(b);
 }
 
-std::vector<Slot> LinkGraph::plan(Slot host, const Request& request, Random& random) {
+std::vector<Slot> LinkGraph::plan(Slot host, bool joining, Random& random) {
   std::vector<Slot> dial;
-  if (request.wants_data) plan_sources(host, dial, random);
-  plan_hosts(host, request.joining, dial, random);
+  plan_sources(host, dial, random);
+  plan_hosts(host, joining, dial, random);
+  return dial;
+}
+
+std::vector<Slot> LinkGraph::plan_for_seeder(Slot seeder, const SlotSet& waiting, Random& random) {
+  const std::uint32_t taken = load(node(seeder));
+  if (taken >= source_degree_) return {};
+  const std::vector<Slot> dial = pick_if(
+      waiting, source_degree_ - taken,
+      [this](Slot host) {
+        return contains(host) && node(host).links_to[index(NodeKind::seeder)] == 0;
+      },
+      random);
+  for (const Slot host : dial) link(seeder, host);
   return dial;
 }
 
@@ -202,12 +215,21 @@ std::vector<Slot> LinkGraph::forget_lost_links(Slot host, std::uint32_t room) {
 std::vector<Slot> LinkGraph::pick(const SlotSet& pool, Slot host, std::size_t want,
                                   std::uint32_t max_load, const std::vector<Slot>& not_these,
                                   Random& random) const {
+  const auto suits = [&](Slot slot) {
+    return slot != host && load(node(slot)) < max_load && !linked(host, slot) &&
+           !contains_slot(not_these, slot);
+  };
+  return pick_if(pool, want, suits, random);
+}
+
+/// The less loaded half of a random handful of those that suit.
+template <class Suits>
+std::vector<Slot> LinkGraph::pick_if(const SlotSet& pool, std::size_t want, const Suits& suits,
+                                     Random& random) const {
   const std::size_t handful = 2 * want;
   std::vector<Slot> found;
   const auto consider = [&](Slot slot) {
-    if (slot != host && load(node(slot)) < max_load && !linked(host, slot) &&
-        !contains_slot(not_these, slot) && !contains_slot(found, slot))
-      found.push_back(slot);
+    if (suits(slot) && !contains_slot(found, slot)) found.push_back(slot);
   };
   if (pool.size() <= 4 * handful) {
     for (const Slot slot : pool.items()) consider(slot);

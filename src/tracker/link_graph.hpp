@@ -6,8 +6,9 @@
 // that makes a chain in order of arrival, measured at 31 hops for 1,000 hosts where this graph has
 // 6 (and a random regular one 5).
 //
-// Sources (seeders, stock peers that have something) dial nobody. They have a fixed number of
-// places, given to hosts that have none first and given on when a host goes or needs it no more.
+// Sources (seeders, stock peers that have something) have a fixed number of places, given to hosts
+// that have none first and given on when a host goes or needs it no more. Hosts dial them; only a
+// seeder that finds hosts waiting dials those, so that they need not ask again to learn of it.
 //
 // Every operation is O(degree), whatever the size of the swarm. No I/O; randomness is handed in.
 #pragma once
@@ -42,14 +43,14 @@ class LinkGraph {
   /// For a host that has everything: its places at sources go to others.
   void release_sources(Slot host);
 
-  struct Request {
-    bool joining = false;     ///< just added: it has been given nothing yet
-    bool wants_data = false;  ///< it has something to get from a source
-  };
-  /// Whom this host is to dial now; most often nobody. A joining host gets half a degree of hosts
-  /// and a source with a free place. Later ones get more when they report fewer links than that or
+  /// Whom this host is to dial now; most often nobody. A joining host, which was just added, gets
+  /// half a degree of hosts and a source with a free place. Later ones get more when they report fewer links than that or
   /// were left with fewer by deaths: others than before if there are any, else the same again.
-  std::vector<Slot> plan(Slot host, const Request& request, Random& random);
+  std::vector<Slot> plan(Slot host, bool joining, Random& random);
+
+  /// Which of the hosts that wait this seeder is to dial now: those without a seeder, as many as it
+  /// has places for.
+  std::vector<Slot> plan_for_seeder(Slot seeder, const SlotSet& waiting, Random& random);
 
   /// Planned links between `slot` and hosts.
   std::uint32_t host_links(Slot slot) const;
@@ -79,6 +80,9 @@ class LinkGraph {
   std::vector<Slot> forget_lost_links(Slot host, std::uint32_t room);
   std::vector<Slot> pick(const SlotSet& pool, Slot host, std::size_t want, std::uint32_t max_load,
                          const std::vector<Slot>& not_these, Random& random) const;
+  template <class Suits>
+  std::vector<Slot> pick_if(const SlotSet& pool, std::size_t want, const Suits& suits,
+                            Random& random) const;
 
   std::uint32_t degree_;
   std::uint32_t half_degree_;

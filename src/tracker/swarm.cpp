@@ -79,18 +79,26 @@ AnnounceReply Swarm::announce(const AnnounceRequest& request, const Endpoint& en
   touch(*slot, now);
 
   AnnounceReply answer = reply(request, now);
-  const Standing standing = *member(*slot).standing;
   if (request.role == AnnounceRole::stock) {
     answer.peers = stock_peers(*slot, request, random);
-  } else if (graph_.contains(*slot) && request.role == AnnounceRole::host &&
-             count(Standing::host_waiting) > 0) {
-    const bool wants_data = standing == Standing::host_waiting;
-    for (const Slot other : graph_.plan(*slot, {joins_graph, wants_data}, random))
+  } else {
+    for (const Slot other : partners(*slot, joins_graph, random))
       answer.fleet->dial.push_back(member(other).endpoint);
   }
   if (shared_names_.count(member(*slot).name) != 0)
     answer.warning = "several hosts call themselves " + member(*slot).name;
   return answer;
+}
+
+/// Whom a murder peer is to dial. One that has everything waits to be dialled, unless it is a
+/// seeder.
+std::vector<Slot> Swarm::partners(Slot slot, bool joins_graph, Random& random) {
+  const Standing standing = *member(slot).standing;
+  if (standing == Standing::host_waiting)
+    return graph_.plan(slot, joins_graph, random);
+  if (standing == Standing::seeder)
+    return graph_.plan_for_seeder(slot, those(Standing::host_waiting), random);
+  return {};
 }
 
 std::optional<Slot> Swarm::admit(const AnnounceRequest& request, const Endpoint& endpoint,

@@ -98,6 +98,7 @@ class Swarm {
     return standing != Standing::gone_complete && standing != Standing::gone_failed;
   }
 
+  std::vector<Slot> partners(Slot slot, bool joins_graph, Random& random);
   std::optional<Slot> admit(const AnnounceRequest& request, const Endpoint& endpoint, Instant now);
   void supersede(Slot former, AnnounceRole by, Instant now);
   void move(Slot slot, const Endpoint& endpoint, Instant now);

@@ -116,6 +116,16 @@ TEST(Simulation, late_host_catches_up) {
   EXPECT_LT(*result.complete_s[15], 2 + 1.3 * result.plain_copy_s);
 }
 
+TEST(Simulation, hosts_that_wait_have_a_small_release_in_no_time_once_the_seeder_is_there) {
+  SimulationOptions options = small(64);
+  options.size_bytes = 1_MiB;
+  options.up = options.down = Rate{125e6};
+  options.seeder_joins_after = 2700ms;  // between two announces of everybody's
+  const SimulationResult result = simulate(options);
+  ASSERT_EQ(result.complete_count(), 64u);
+  EXPECT_LT(result.percentile(1), 2.7 + 0.1);
+}
+
 TEST(Simulation, limits_set_the_pace_each_way_and_cost_little_beyond) {
   for (const bool up : {true, false}) {
     SimulationOptions options = small(8);

@@ -270,6 +270,20 @@ TEST_F(EngineTest, itself_is_not_dialled_again) {
   EXPECT_TRUE(out_.dialled.empty());
 }
 
+TEST_F(EngineTest, a_seeder_dials_whom_the_tracker_says_and_nobody_else) {
+  make(4, true);
+  const Endpoint waiting{IpAddress::v4({10, 0, 0, 1}), 8999};
+  AnnounceReply reply;
+  reply.fleet.emplace().dial = {waiting};
+  reply.peers.push_back({{IpAddress::v4({10, 0, 0, 2}), 8999}, std::nullopt});
+  engine_->on_tracker_reply(reply, now_);
+  EXPECT_EQ(out_.dialled, std::vector{waiting});
+  // Tried again, unlike the other.
+  engine_->on_dial_failed(waiting, now_);
+  pass(1s);
+  EXPECT_EQ(out_.dialled, (std::vector{waiting, waiting}));
+}
+
 TEST_F(EngineTest, of_two_connections_with_one_peer_one_stays) {
   make(4, false);
   connect(1);

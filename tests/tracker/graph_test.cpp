@@ -33,7 +33,10 @@ class Fleet {
   void announce_seeder() {
     AnnounceRequest r = seeder(seeder_number, AnnounceEvent::none);
     r.links = static_cast<std::uint32_t>(links_[seeder_number].size());
-    tracker.announce(r);
+    obey(seeder_number, tracker.announce(r));
+  }
+  std::vector<std::uint32_t> join_seeder(std::uint32_t i = 0) {
+    return obey(seeder_number + i, tracker.announce(seeder(seeder_number + i)));
   }
   void announce_all() {
     for (const std::uint32_t n : hosts()) announce(n);
@@ -227,11 +230,32 @@ TEST(Graph, other_degrees_are_kept) {
   }
 }
 
-TEST(Graph, a_seeder_that_comes_last_is_dialled_at_the_next_announces) {
+TEST(Graph, a_seeder_that_comes_last_dials_those_who_wait) {
   Fleet fleet(0);
   for (std::uint32_t n = 0; n < 2 * places; ++n) fleet.join(n);
-  fleet.tracker.announce(seeder(Fleet::seeder_number));
+  EXPECT_EQ(fleet.join_seeder().size(), places);
+  EXPECT_EQ(fleet.links_at_seeder(), places);
   fleet.announce_all();
+  fleet.announce_seeder();
+  EXPECT_EQ(fleet.links_at_seeder(), places) << "each link is planned once";
+}
+
+TEST(Graph, a_seeder_dials_none_that_another_serves_and_none_that_needs_nothing) {
+  Fleet fleet(1);
+  for (std::uint32_t n = 0; n < places; ++n) fleet.join(n);
+  EXPECT_TRUE(fleet.join_seeder(1).empty());
+  fleet.join(places);
+  fleet.stop(0);
+  fleet.tracker.announce(host(places + 1, 0, AnnounceEvent::started));
+  EXPECT_TRUE(fleet.join_seeder(2).empty()) << "complete hosts wait to be dialled";
+}
+
+TEST(Graph, a_seeder_whose_hosts_have_gone_dials_others) {
+  Fleet fleet(0);
+  for (std::uint32_t n = 0; n < 2 * places; ++n) fleet.join(n);
+  const std::vector<std::uint32_t> first = fleet.join_seeder();
+  for (const std::uint32_t n : first) fleet.stop(n);
+  fleet.announce_seeder();
   EXPECT_EQ(fleet.links_at_seeder(), places);
 }
 
@@ -351,10 +375,10 @@ TEST(Graph, a_restarted_tracker_counts_the_seeders_links_of_before) {
     return std::count(dial.begin(), dial.end(), endpoint(1000)) == 1;
   };
   EXPECT_FALSE(is_told_of_seeder(1));
+  EXPECT_TRUE(restarted.announce(s).fleet->dial.empty());
   s.links = places - 1;
-  restarted.announce(s);
-  EXPECT_TRUE(is_told_of_seeder(2)) << "one of them has gone since";
-  EXPECT_FALSE(is_told_of_seeder(3));
+  EXPECT_EQ(restarted.announce(s).fleet->dial.size(), 1u) << "one of them has gone since";
+  EXPECT_FALSE(is_told_of_seeder(2));
 }
 
 TEST(Graph, nobody_is_told_to_dial_while_nobody_waits) {
@@ -376,10 +400,10 @@ TEST(Graph, who_has_failed_is_neither_dialled_nor_told_to_dial) {
   EXPECT_EQ(tracker.announce(host(1)).fleet->dial, std::vector<Endpoint>{endpoint(1000)});
 }
 
-TEST(Graph, seeders_are_told_to_dial_nobody) {
+TEST(Graph, who_has_everything_is_told_to_dial_nobody) {
   Tracker tracker;
   for (std::uint32_t n = 0; n < 20; ++n) tracker.announce(host(n));
-  EXPECT_TRUE(tracker.announce(seeder(1000)).fleet->dial.empty());
+  EXPECT_TRUE(tracker.announce(host(1000, 0)).fleet->dial.empty());
 }
 
 TEST(Graph, hosts_dial_stock_clients_that_have_all_of_it) {

@@ -8,8 +8,8 @@
 namespace murder::tracker {
 namespace {
 
-constexpr LinkGraph::Request joining{.joining = true, .wants_data = true};
-constexpr LinkGraph::Request again{.joining = false, .wants_data = true};
+constexpr bool joining = true;
+constexpr bool again = false;
 
 TEST(SlotSet, keeps_members_however_they_come_and_go) {
   SlotSet set;
