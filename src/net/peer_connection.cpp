@@ -20,6 +20,7 @@
 #include "net/address.hpp"
 #include "net/inbox.hpp"
 #include "net/outbox.hpp"
+#include "net/round_trip.hpp"
 #include "net/socket.hpp"
 #include "net/upload_turns.hpp"
 
@@ -497,11 +498,7 @@ Endpoint PeerConnection::remote() const { return impl_->remote; }
 Endpoint PeerConnection::local() const { return impl_->local; }
 
 Duration PeerConnection::round_trip() const {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  if (impl_->closed || ::getsockopt(impl_->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-    return Duration::zero();
-  return std::chrono::microseconds(info.tcpi_rtt);
+  return impl_->closed ? Duration::zero() : smallest_round_trip(impl_->fd);
 }
 
 }  // namespace murder::net

@@ -88,7 +88,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   /// As they were when the connection was made.
   Endpoint remote() const;
   Endpoint local() const;
-  /// Smoothed round trip as the kernel measures it (TCP_INFO); zero when unknown.
+  /// The smallest that the kernel has seen; zero when not known.
   Duration round_trip() const;
 
  private:

@@ -23,7 +23,7 @@ struct RegistryOptions {
   std::uint32_t expect =
       0;  ///< hosts that must be complete (or declared failed); 0: quiet for 30 s with no leecher
   std::uint32_t degree = 10;         ///< links a host should have to other hosts
-  std::uint32_t seeder_degree = 16;  ///< links a seeder should have
+  std::uint32_t seeder_degree = 32;  ///< links a seeder should have
 };
 
 /// A swarm as reports show it.
