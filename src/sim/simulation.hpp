@@ -43,7 +43,7 @@ struct SimulationOptions {
   std::optional<Rate> rack_link;  ///< what each rack's link carries each way; none: everything
   Duration latency = std::chrono::microseconds(100);  ///< one way
   std::uint64_t seed = 1;
-  std::uint32_t expect = 0;  ///< as `murder tracker --expect`; 0: all hosts
+  std::uint32_t expect = 0;       ///< as `murder tracker --expect`; 0: all hosts
   Duration seeder_joins_after{};  ///< the hosts wait for it until then
   std::optional<Duration> seeder_killed_after;
   std::optional<Duration> tracker_down_from;

@@ -202,6 +202,7 @@ class Engine {
   bool asking_throttled_ = false;
   LinkId asked_last_{0};
   std::uint32_t progress_told_ = 0;  ///< in progress steps
+  std::uint32_t ahead_ = 0;          ///< of the neighbours that lack something: the furthest
   Instant next_slot_change_{};
   Instant last_housekeeping_{};
 };

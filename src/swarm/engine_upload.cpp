@@ -56,6 +56,7 @@ void Engine::rank_uploads() {
   std::uint32_t ahead = 0;
   for (const auto& [id, link] : links_)
     if (!link.complete()) ahead = std::max(ahead, link.progress);
+  ahead_ = ahead;
   for (auto& [id, link] : links_) {
     const std::uint32_t rank = link.progress + late_steps < ahead ? ahead : link.progress;
     if (std::exchange(link.upload_rank, rank) != rank) driver_.rank_upload(id, rank);

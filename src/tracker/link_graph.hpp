@@ -44,8 +44,9 @@ class LinkGraph {
   void release_sources(Slot host);
 
   /// Whom this host is to dial now; most often nobody. A joining host, which was just added, gets
-  /// half a degree of hosts and a source with a free place. Later ones get more when they report fewer links than that or
-  /// were left with fewer by deaths: others than before if there are any, else the same again.
+  /// half a degree of hosts and a source with a free place. Later ones get more when they report
+  /// fewer links than that or were left with fewer by deaths: others than before if there are any,
+  /// else the same again.
   std::vector<Slot> plan(Slot host, bool joining, Random& random);
 
   /// Which of the hosts that wait this seeder is to dial now: those without a seeder, as many as it

@@ -94,8 +94,7 @@ AnnounceReply Swarm::announce(const AnnounceRequest& request, const Endpoint& en
 /// seeder.
 std::vector<Slot> Swarm::partners(Slot slot, bool joins_graph, Random& random) {
   const Standing standing = *member(slot).standing;
-  if (standing == Standing::host_waiting)
-    return graph_.plan(slot, joins_graph, random);
+  if (standing == Standing::host_waiting) return graph_.plan(slot, joins_graph, random);
   if (standing == Standing::seeder)
     return graph_.plan_for_seeder(slot, those(Standing::host_waiting), random);
   return {};

@@ -426,6 +426,25 @@ TEST_F(EngineTest, who_is_a_little_behind_is_served_first_and_who_is_far_behind_
   EXPECT_LE(out_.ranks[first], 32u) << "nobody has more than everything";
 }
 
+TEST_F(EngineTest, with_many_links_one_block_of_each_is_enough_unless_it_is_behind_the_others) {
+  for (const std::uint32_t theirs : {2u, 32u}) {
+    make(64, false);
+    std::vector<LinkId> links;
+    for (std::uint32_t n = 1; n <= 6; ++n) links.push_back(connect(n));
+    wire::ExtensionHandshake hello;
+    hello.max_block_bytes = murder_block_bytes;
+    hello.have_pieces = theirs;
+    for (const LinkId link : links)
+      say(link, wire::Extended{0, wire::encode_extension_handshake(hello)});
+    Bitfield some(64);
+    for (std::uint32_t i = 0; i < 60; ++i) some.set(PieceIndex(i));
+    for (const LinkId link : links) {
+      say(link, wire::Bitfield{some.to_wire()});
+      EXPECT_EQ(out_.take<wire::Request>(link).size(), theirs == 2 ? 1u : 2u);
+    }
+  }
+}
+
 TEST_F(EngineTest, one_who_has_everything_says_so_to_those_it_does_not_announce_pieces_to) {
   make(1, false);
   const LinkId a = connect(1);
