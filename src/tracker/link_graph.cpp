@@ -131,7 +131,7 @@ std::vector<Slot> LinkGraph::plan(Slot host, bool joining, Random& random) {
 std::vector<Slot> LinkGraph::plan_for_seeder(Slot seeder, const SlotSet& waiting, Random& random) {
   const std::uint32_t taken = load(node(seeder));
   if (taken >= source_degree_) return {};
-  const std::vector<Slot> dial = pick_if(
+  std::vector<Slot> dial = pick_if(
       waiting, source_degree_ - taken,
       [this](Slot host) {
         return contains(host) && node(host).links_to[index(NodeKind::seeder)] == 0;
