@@ -273,8 +273,10 @@ TEST_F(EngineTest, itself_is_not_dialled_again) {
 TEST_F(EngineTest, a_seeder_dials_whom_the_tracker_says_and_nobody_else) {
   make(4, true);
   const Endpoint waiting{IpAddress::v4({10, 0, 0, 1}), 8999};
+  FleetState fleet;
+  fleet.dial.push_back(waiting);
   AnnounceReply reply;
-  reply.fleet.emplace().dial = {waiting};
+  reply.fleet = fleet;
   reply.peers.push_back({{IpAddress::v4({10, 0, 0, 2}), 8999}, std::nullopt});
   engine_->on_tracker_reply(reply, now_);
   EXPECT_EQ(out_.dialled, std::vector{waiting});
