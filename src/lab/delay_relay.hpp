@@ -3,15 +3,14 @@
 // into it, waits, and comes out of it again.
 //
 // Packets pass it as large as the hosts' TCP makes them (up to 64 KiB, the segmentation left for
-// the shaped link), which is what keeps it cheap. One thread, which also pays for the kernel's way
-// of the packet to the receiver's link. Its cost and how late it was are in stats().
+// the shaped link). Each core has a lane: a queue of the device and a thread, which also pays for
+// the kernel's way of the packet to the receiver; the kernel keeps a connection's packets, both
+// ways, on one lane. What it cost and how late it was are in stats().
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/file.hpp"
@@ -21,7 +20,7 @@ namespace murder::lab {
 
 struct RelayStats {
   std::uint64_t packets = 0;
-  double cpu_seconds = 0;  ///< of the relay's thread
+  double cpu_seconds = 0;  ///< of the relay's threads
   double mean_late_s = 0;  ///< how much longer than asked for packets were held
   double most_late_s = 0;
 };
@@ -36,34 +35,16 @@ class DelayRelay {
   DelayRelay(const DelayRelay&) = delete;
   DelayRelay& operator=(const DelayRelay&) = delete;
 
-  /// Any thread.
+  /// Of all lanes. Any thread.
   RelayStats stats() const;
 
  private:
-  using Packet = std::vector<std::uint8_t>;
-  struct Held {
-    Instant release;
-    Packet bytes;
-  };
+  class Lane;
 
-  void run();
-  void take_what_has_come();
-  void pass_on_what_is_due();
-  void wait();
+  void stop();
 
-  Duration hold_;
-  Duration turn_;  ///< how often it looks while it holds something
-  UniqueFd device_;
   UniqueFd stop_;
-  std::deque<Held> held_;
-  std::vector<Packet> spare_;  ///< buffers to use again
-  Packet scratch_;
-  bool stopping_ = false;  ///< of the thread alone
-  std::atomic<std::uint64_t> packets_{0};
-  std::atomic<std::int64_t> late_ns_{0};
-  std::atomic<std::int64_t> most_late_ns_{0};
-  std::atomic<std::int64_t> cpu_ns_{0};
-  std::thread thread_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
 }  // namespace murder::lab
