@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace murder::swarm {
+namespace {
+
+/// A link whose turn has not come after so many rounds of a piece for each is stalled. Windows hold
+/// three pieces, of which a peer with many links asks for one at a time, and who is behind goes
+/// first.
+constexpr std::uint64_t patient_rounds = 4;
+
+}  // namespace
 
 SeedWindow::SeedWindow(const Geometry& geometry, const std::vector<PieceIndex>& first)
     : geometry_(geometry), out_(geometry.piece_count()) {
@@ -29,7 +37,7 @@ std::vector<PieceIndex> SeedWindow::extend(LinkId link, std::uint64_t window_byt
     }
     if (theirs.test(piece)) break;  // theirs are marked seen, so this does not happen; be safe
     waiting_.pop_front();
-    shown.push_back({piece, 0, now});
+    shown.push_back({piece, 0, now, bytes_sent_});
     pending += geometry_.piece_size(piece);
     fresh.push_back(piece);
   }
@@ -43,6 +51,8 @@ bool SeedWindow::mark_out(PieceIndex piece) {
 }
 
 bool SeedWindow::sent(LinkId link, PieceIndex piece, std::uint32_t bytes, Instant now) {
+  bytes_sent_ += bytes;
+  last_sent_ = now;
   const auto it = windows_.find(link);
   if (it == windows_.end()) return false;
   it->second.stalled = false;
@@ -52,6 +62,7 @@ bool SeedWindow::sent(LinkId link, PieceIndex piece, std::uint32_t bytes, Instan
   if (s == shown.end()) return false;
   s->bytes_sent += bytes;
   s->moved = now;
+  s->bytes_by_then = bytes_sent_;
   if (s->bytes_sent < geometry_.piece_size(piece)) return false;
   shown.erase(s);
   return mark_out(piece);
@@ -80,10 +91,13 @@ void SeedWindow::remove(LinkId link) {
 bool SeedWindow::take_back(Instant now, Duration patience) {
   while (!waiting_.empty() && out_.test(waiting_.front())) waiting_.pop_front();
   if (waiting_.empty()) patience /= 10;
+  const bool idle = now - last_sent_ >= patience;
+  const std::uint64_t rounds = patient_rounds * windows_.size() * geometry_.piece_length;
   bool any = false;
   for (auto& [link, window] : windows_) {
     const std::size_t taken = std::erase_if(window.shown, [&](const Shown& s) {
       if (now - s.moved < patience) return false;
+      if (!idle && bytes_sent_ - s.bytes_by_then < rounds) return false;
       waiting_.push_back(s.piece);
       return true;
     });

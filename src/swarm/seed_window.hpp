@@ -40,14 +40,16 @@ class SeedWindow {
   void remove(LinkId link);
   /// What was shown and has not moved for `patience` goes back to be shown to others, and its link
   /// is shown no more until it gets something. When nothing is left to show, a tenth of the
-  /// patience is enough. True when there was any.
+  /// patience is enough. A link that only waits for its turn is not held to that: on a slow uplink
+  /// a round takes seconds. True when there was any.
   bool take_back(Instant now, Duration patience);
 
  private:
   struct Shown {
     PieceIndex piece;
     std::uint32_t bytes_sent = 0;
-    Instant moved;  ///< when it was shown, or last sent a part of
+    Instant moved;                    ///< when it was shown, or last sent a part of
+    std::uint64_t bytes_by_then = 0;  ///< that had been sent to all links
   };
   struct Window {
     std::vector<Shown> shown;
@@ -58,6 +60,8 @@ class SeedWindow {
   Geometry geometry_;
   std::deque<PieceIndex> waiting_;  ///< not shown to anyone; may hold pieces that are out by now
   Bitfield out_;
+  std::uint64_t bytes_sent_ = 0;  ///< to all links
+  Instant last_sent_{};
   std::map<LinkId, Window> windows_;
 };
 
