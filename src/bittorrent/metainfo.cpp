@@ -289,8 +289,9 @@ std::uint32_t Metainfo::piece_size(PieceIndex piece) const {
 }
 
 std::uint32_t default_piece_length(std::uint64_t size_bytes) {
-  // What a piece costs, its announcements above all, is half as much a byte as with 16 KiB.
-  static constexpr std::uint32_t shortest = 32_KiB;
+  // What a piece costs, its announcements above all, is half as much a byte as with 16 KiB. But a
+  // small release in few pieces takes longer through the fleet.
+  const std::uint32_t shortest = size_bytes < 8_MiB ? 16_KiB : 32_KiB;
   static constexpr std::uint32_t longest = 4_MiB;
   std::uint32_t length = shortest;
   while (length < longest && std::uint64_t{length} * 2048 < size_bytes) length *= 2;

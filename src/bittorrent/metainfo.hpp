@@ -55,7 +55,8 @@ struct Metainfo {
   friend bool operator==(const Metainfo&, const Metainfo&) = default;
 };
 
-/// A power of two from the size alone: at least size/2048, within 32 KiB to 4 MiB.
+/// A power of two from the size alone: at least size/2048, within 32 KiB (16 KiB below
+/// 8 MiB) to 4 MiB.
 std::uint32_t default_piece_length(std::uint64_t size_bytes);
 
 /// `[A-Za-z0-9._-]{1,128}`, not "." or "..".

@@ -41,6 +41,7 @@ constexpr std::size_t unsent_limit = 32_KiB;
 constexpr std::size_t wake_bytes = 32_KiB;
 /// Bytes each way in one turn; then the other connections get theirs.
 constexpr std::size_t turn_budget = 256_KiB;
+constexpr std::size_t largest_send_buffer = 4_MiB;  ///< the kernel takes what it allows of it
 constexpr std::size_t control_limit = 4_MiB;
 
 constexpr std::string_view protocol_prefix =
@@ -109,7 +110,8 @@ struct PeerConnection::Impl {
   Inbox inbox;
   Outbox outbox;
   std::optional<Incoming> incoming;
-  std::size_t low_water = 1;  ///< SO_RCVLOWAT as set
+  std::size_t send_buffer = 0;  ///< SO_SNDBUF as set; 0: the kernel's affair
+  std::size_t low_water = 1;    ///< SO_RCVLOWAT as set
   bool handshake_seen = false;
 
   bool wants_upload = false;          ///< next_block() may have something
@@ -371,12 +373,26 @@ struct PeerConnection::Impl {
     if (next) {
       wants_upload = true;
       outbox.set_block(*next);
+      bound_send_buffer(next->block.length);
       return true;
     }
     turns->end(upload_turn);
     // The owner may have sent, or woken, from inside next_block().
     write_again = wants_upload || outbox.control_bytes() > 0;
     return false;
+  }
+
+  /// On a slow uplink. Set again only when it is another by a half; once set the kernel no longer
+  /// sizes it, so that it has to follow the uplink when that gets faster, too.
+  void bound_send_buffer(std::uint32_t block_bytes) {
+    std::size_t bytes = turns->socket_bytes(block_bytes).value_or(0);
+    if (bytes == 0) {
+      if (send_buffer == 0) return;
+      bytes = largest_send_buffer;
+    }
+    if (bytes * 2 < send_buffer * 3 && bytes * 3 > send_buffer * 2) return;
+    set_socket_option(fd, SOL_SOCKET, SO_SNDBUF, static_cast<int>(bytes));
+    send_buffer = bytes;
   }
 
   void settle(Outbox::Result result) {

@@ -12,14 +12,20 @@ using std::chrono::milliseconds;
 constexpr double fair_turns = 4;
 constexpr double fair_turns_when_slow = 1;
 constexpr Duration least_patience = milliseconds(5);
-constexpr Duration most_patience = milliseconds(100);
+constexpr Duration most_patience = milliseconds(2000);
+constexpr Duration patience_at_first = milliseconds(500);  ///< nothing has left yet
+
+/// All sockets whose turn it is together: so much of the uplink's time, at most.
+constexpr double seconds_in_sockets = 0.1;
+constexpr std::size_t least_socket_bytes = 4_KiB;
+constexpr std::size_t most_socket_bytes = 32_KiB;  ///< more is left to the kernel
 
 Instant clock_now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
 Duration TurnQueue::patience(const Turn& turn) const {
-  if (seconds_between_ == 0) return most_patience;
+  if (seconds_between_ == 0) return patience_at_first;
   const double turns = turn.slow_ ? fair_turns_when_slow : fair_turns;
   return std::clamp(from_seconds(turns * places * seconds_between_), least_patience, most_patience);
 }
@@ -88,6 +94,13 @@ std::optional<Instant> TurnQueue::next_tick() const {
   Instant next = Instant::max();
   for (const Turn* turn : running_) next = std::min(next, turn->since_ + patience(*turn));
   return next;
+}
+
+std::optional<std::size_t> TurnQueue::socket_bytes(std::uint32_t block_bytes) const {
+  if (seconds_between_ == 0) return std::nullopt;
+  const double bytes = block_bytes / seconds_between_ * seconds_in_sockets / places;
+  if (bytes >= most_socket_bytes) return std::nullopt;
+  return std::max(static_cast<std::size_t>(bytes), least_socket_bytes);
 }
 
 UploadTurns::UploadTurns(boost::asio::io_context& io) : timer_(io) {}

@@ -13,6 +13,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -40,6 +41,9 @@ class TurnQueue {
   void tick(Instant now);
   /// When to call tick(); nothing to wait for while nobody waits.
   std::optional<Instant> next_tick() const;
+  /// How many bytes a socket should hold, when blocks are of `block_bytes` and the uplink so slow
+  /// that what the kernel would take makes everything behind it late. Nothing on faster ones.
+  std::optional<std::size_t> socket_bytes(std::uint32_t block_bytes) const;
 
  private:
   Duration patience(const Turn& turn) const;
@@ -85,6 +89,9 @@ class UploadTurns : public std::enable_shared_from_this<UploadTurns> {
   explicit UploadTurns(boost::asio::io_context& io);
   bool may_begin(TurnQueue::Turn& turn);
   void end(TurnQueue::Turn& turn);
+  std::optional<std::size_t> socket_bytes(std::uint32_t block_bytes) const {
+    return queue_.socket_bytes(block_bytes);
+  }
 
  private:
   void arm();

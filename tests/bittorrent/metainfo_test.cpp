@@ -213,7 +213,9 @@ TEST(Metainfo, last_piece_is_what_is_left) {
 }
 
 TEST(Metainfo, default_piece_length_follows_the_size_alone) {
-  EXPECT_EQ(default_piece_length(0), 32_KiB);
+  EXPECT_EQ(default_piece_length(0), 16_KiB);
+  EXPECT_EQ(default_piece_length(8_MiB - 1), 16_KiB);
+  EXPECT_EQ(default_piece_length(8_MiB), 32_KiB);
   EXPECT_EQ(default_piece_length(64_MiB), 32_KiB);
   EXPECT_EQ(default_piece_length(64_MiB + 1), 64_KiB);
   EXPECT_EQ(default_piece_length(2_GiB), 1_MiB);
@@ -451,9 +453,10 @@ RC_GTEST_PROP(MetainfoProperty, default_piece_length_is_legal_and_long_enough, (
   const auto size = *rc::gen::inRange<std::uint64_t>(0, 1ull << 45);
   const std::uint32_t length = default_piece_length(size);
   RC_ASSERT(std::has_single_bit(length));
-  RC_ASSERT(length >= 32_KiB && length <= 4_MiB);
+  const std::uint32_t shortest = size < 8_MiB ? 16_KiB : 32_KiB;
+  RC_ASSERT(length >= shortest && length <= 4_MiB);
   RC_ASSERT(length == 4_MiB || std::uint64_t{length} * 2048 >= size);
-  RC_ASSERT(length == 32_KiB || std::uint64_t{length} / 2 * 2048 < size);
+  RC_ASSERT(length == shortest || std::uint64_t{length} / 2 * 2048 < size);
 }
 
 RC_GTEST_PROP(MetainfoProperty, damaged_torrents_are_refused_or_valid, ()) {

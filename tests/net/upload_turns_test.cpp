@@ -116,12 +116,34 @@ TEST(UploadTurns, who_waits_and_goes_away_is_not_called) {
 TEST(UploadTurns, receivers_that_take_nothing_do_not_hold_up_the_others) {
   Turns turns;
   for (const char* name : {"a", "b", "c", "d", "e"}) turns.ask(name);
-  turns.pass(milliseconds(200));
+  turns.pass(milliseconds(600));
   EXPECT_EQ(turns.called, Names{"e"});
   EXPECT_TRUE(turns.ask("e"));
   EXPECT_TRUE(turns.ask("f")) << "stalled ones no longer count";
   EXPECT_FALSE(turns.queue.next_tick());
   EXPECT_TRUE(turns.ask("a")) << "it moves again: a turn like any other";
+}
+
+/// 16 KiB at 1 Mbit/s: what the kernel would take of it makes all that follows late.
+TEST(UploadTurns, on_a_slow_uplink_turns_last_and_sockets_hold_little) {
+  Turns turns;
+  EXPECT_FALSE(turns.queue.socket_bytes(16384)) << "not known yet";
+  const Names names{"a", "b", "c", "d", "e", "f"};
+  Names order(names.begin(), names.begin() + 4);
+  for (const std::string& name : names) turns.ask(name);
+  for (int i = 0; i < 50; ++i) {
+    turns.pass(milliseconds(131));
+    EXPECT_TRUE(turns.called.empty()) << "no turn lapses only because the uplink is slow";
+    turns.ask(order.front());
+    order.erase(order.begin());
+    ASSERT_EQ(turns.called.size(), 1u);
+    ASSERT_TRUE(turns.ask(turns.called.back()));
+    order.push_back(turns.called.back());
+    turns.called.clear();
+  }
+  EXPECT_EQ(turns.queue.socket_bytes(16384), 4096u);
+  EXPECT_NEAR(static_cast<double>(turns.queue.socket_bytes(65536).value_or(0)), 12'500, 200);
+  EXPECT_FALSE(turns.queue.socket_bytes(1 << 20)) << "faster: the kernel knows better";
 }
 
 /// Blocks leave one after the other, each `block` after the one before; `slow` never does.

@@ -75,6 +75,33 @@ TEST_F(SeedWindowTest, a_link_that_takes_nothing_does_not_hold_back_its_window) 
   for (const PieceIndex piece : stuck) EXPECT_TRUE(others.contains(piece));
 }
 
+TEST_F(SeedWindowTest, a_link_whose_turn_has_not_come_on_a_slow_uplink_is_not_stalled) {
+  using namespace std::chrono_literals;
+  extend(1, 1);
+  Instant now = start;
+  for (std::uint32_t i = 0; i < 3; ++i) {  // others are served, a piece in two seconds
+    now += 2s;
+    const auto shown = extend(2, 1, now);
+    ASSERT_EQ(shown.size(), 1u);
+    window_.sent(LinkId(2), shown[0], piece_bytes, now);
+    EXPECT_FALSE(window_.take_back(now, 3s));
+  }
+  EXPECT_TRUE(window_.take_back(now + 3s, 3s)) << "nobody is served: it is not for lack of a turn";
+}
+
+TEST_F(SeedWindowTest, a_link_that_lets_many_turns_pass_is_stalled) {
+  using namespace std::chrono_literals;
+  extend(1, 1);
+  Instant now = start;
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    now += 400ms;
+    const auto shown = extend(2, 1, now);
+    ASSERT_EQ(shown.size(), 1u);
+    window_.sent(LinkId(2), shown[0], piece_bytes, now);
+  }
+  EXPECT_TRUE(window_.take_back(now, 3s)) << "eight pieces went to the other one of two";
+}
+
 TEST_F(SeedWindowTest, a_stalled_link_that_got_something_elsewhere_is_shown_more_again) {
   using namespace std::chrono_literals;
   extend(1, 3);
