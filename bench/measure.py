@@ -1,4 +1,4 @@
-"""Figures: percentiles, the bound of DESIGN §4's schedule, what /proc says of processes and of the machine."""
+"""Figures: percentiles, the bound that no schedule beats, what /proc says of processes and of the machine."""
 
 import math
 import os

@@ -74,6 +74,10 @@ void add_network(CLI::App& command, SimulateArguments& a) {
   command.add_option("--latency", a.latency, "Between two hosts, one way (default: 0.1ms)")
       ->type_name("DURATION");
   command
+      .add_option("--efficiency", a.efficiency,
+                  "What connections make of a link (default: 100%; 98% is usual)")
+      ->type_name("SHARE");
+  command
       .add_option("--racks", a.racks,
                   "The hosts stand in so many racks, the seeder in the first (default: 1)")
       ->type_name("COUNT");

@@ -22,6 +22,7 @@ constexpr std::uint64_t most_pieces = 65'536;
 constexpr std::uint64_t longest_piece = 4_MiB;
 constexpr std::uint64_t most_transfers = 100'000'000;  // hosts × pieces
 constexpr Rate slowest_link{1e3 / 8};
+constexpr double least_efficiency = 0.1;
 constexpr Duration longest_latency = std::chrono::seconds(10);
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorKind::usage, message); }
@@ -136,6 +137,10 @@ void set_network(const SimulateArguments& arguments, sim::SimulationOptions& opt
   if (options.latency > longest_latency)
     refuse(fmt::format("--latency: {} is more than {}", format_duration(options.latency),
                        format_duration(longest_latency)));
+  const auto efficiency = share_of(arguments.efficiency, "--efficiency");
+  if (!efficiency || *efficiency < least_efficiency)
+    refuse(fmt::format("--efficiency: '{}' is not 10% to 100%", printable(arguments.efficiency)));
+  options.efficiency = *efficiency;
   options.racks = count_of(arguments.racks, options.hosts, "--racks");
   if (arguments.rack_link.empty() != (options.racks == 1))
     refuse(options.racks == 1 ? "--rack-link: there is one rack; give --racks too"

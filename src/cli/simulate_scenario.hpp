@@ -16,6 +16,7 @@ struct SimulateArguments {
   std::string link = "1Gbit";
   std::string seeder_link;
   std::string latency = "0.1ms";
+  std::string efficiency = "100%";
   std::vector<std::string> slow;  ///< HOSTS:RATE
   std::vector<std::string> late;  ///< HOSTS:TIME
   std::vector<std::string> stop;  ///< HOSTS:TIME

@@ -20,6 +20,8 @@ enum class EventKind : std::uint8_t {
   dialled,
   control,
   uplink_free,
+  at_rack,  ///< a block comes to the receiver's rack
+  at_host,  ///< … and from its rack to the receiver
   block_in,
   verified,
   tracker_asked,

@@ -40,20 +40,24 @@ class Pipe {
 };
 
 /// Racks, each behind one link that its hosts share, out and in; the core between them is wide.
+/// A pipe's order is that of the calls, so that each is called when the block comes to it, not
+/// before: what is held up on the way must not hold up what overtakes it.
 class Racks {
  public:
   Racks(std::uint32_t count, std::optional<Rate> link) {
     if (!link || count < 2) return;
+    rate_ = *link;
     out_.assign(count, Pipe(*link));
     in_.assign(count, Pipe(*link));
   }
 
-  Passage pass(std::uint32_t from, std::uint32_t to, Passage in, double bytes) {
-    if (from == to || out_.empty()) return in;
-    return in_[to].pass(out_[from].pass(in, bytes), bytes);
-  }
+  bool between(std::uint32_t from, std::uint32_t to) const { return from != to && !out_.empty(); }
+  Rate rate() const { return rate_; }
+  Pipe& out_of(std::uint32_t rack) { return out_[rack]; }
+  Pipe& into(std::uint32_t rack) { return in_[rack]; }
 
  private:
+  Rate rate_{};
   std::vector<Pipe> out_;
   std::vector<Pipe> in_;
 };

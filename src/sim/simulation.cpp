@@ -94,15 +94,29 @@ struct Node : swarm::Driver {
   void banned(const Endpoint&, const std::string&) override {}
 };
 
+/// Links that carry what connections make of them.
+SimulationOptions effective(SimulationOptions options) {
+  const auto scale = [&](Rate& rate) { rate.bytes_per_second *= options.efficiency; };
+  scale(options.up);
+  scale(options.down);
+  if (options.seeder_up) scale(*options.seeder_up);
+  if (options.rack_link) scale(*options.rack_link);
+  for (HostPlan& plan : options.plans) {
+    if (plan.up) scale(*plan.up);
+    if (plan.down) scale(*plan.down);
+  }
+  return options;
+}
+
 class World {
  public:
   explicit World(const SimulationOptions& options)
-      : options_(options),
+      : options_(effective(options)),
         random_(options.seed),
         registry_(tracker::RegistryOptions{.expect = options.expect != 0 ? options.expect
                                                                          : options.hosts},
                   Random(random_.next())),
-        racks_(options.racks, options.rack_link) {
+        racks_(options.racks, options_.rack_link) {
     geometry_.length = options.size_bytes;
     geometry_.piece_length =
         options.piece_length != 0 ? options.piece_length : default_piece_length(options.size_bytes);
@@ -274,6 +288,10 @@ class World {
       case EventKind::uplink_free:
         uplink_free(node, event);
         break;
+      case EventKind::at_rack:
+      case EventKind::at_host:
+        on_the_way(node, event);
+        return;
       case EventKind::block_in:
         block_in(node, event);
         break;
@@ -411,10 +429,28 @@ class World {
     push(node.uplink_until, EventKind::uplink_free, node.index, link, block);
     Node& receiver = *nodes_[end.peer_node];
     const Duration latency = options_.latency;
-    const Passage there = racks_.pass(node.rack, receiver.rack,
-                                      {begin + latency, node.uplink_until + latency}, bytes);
-    push(receiver.downlink.pass(there, bytes).end, EventKind::block_in, receiver.index,
-         end.peer_link, block);
+    const Passage there{begin + latency, node.uplink_until + latency};
+    if (racks_.between(node.rack, receiver.rack))
+      push(racks_.out_of(node.rack).pass(there, bytes).begin, EventKind::at_rack, receiver.index,
+           end.peer_link, block);
+    else
+      push(receiver.downlink.pass(there, bytes).end, EventKind::block_in, receiver.index,
+           end.peer_link, block);
+  }
+
+  /// A block between racks, its first byte: on to the next pipe of its way.
+  void on_the_way(Node& node, const Event& event) {
+    const End* end = node.end(event.link);
+    if (end == nullptr) return;
+    const double bytes = event.block.length * wire_overhead;
+    const Rate slowest = std::min(nodes_[end->peer_node]->up, racks_.rate());
+    const Passage there{now_, now_ + time_for(bytes, slowest)};
+    if (event.kind == EventKind::at_rack)
+      push(racks_.into(node.rack).pass(there, bytes).begin, EventKind::at_host, node.index,
+           event.link, event.block);
+    else
+      push(node.downlink.pass(there, bytes).end, EventKind::block_in, node.index, event.link,
+           event.block);
   }
 
   void uplink_free(Node& node, const Event& event) {
@@ -498,8 +534,8 @@ class World {
     }
     const double seeder_up = options_.seeder_up.value_or(options_.up).bytes_per_second;
     const auto size = static_cast<double>(options_.size_bytes);
-    result_.plain_copy_s =
-        size * wire_overhead / std::min(seeder_up, options_.down.bytes_per_second);
+    result_.plain_copy_s = size * wire_overhead * options_.efficiency /
+                           std::min(seeder_up, options_.down.bytes_per_second);
     result_.seeder_copies = static_cast<double>(nodes_[0]->bytes_up) / size;
     result_.pieces = geometry_.piece_count();
     return std::move(result_);

@@ -38,8 +38,11 @@ struct SimulationOptions {
   Rate up{6.25e6};
   Rate down{6.25e6};
   std::optional<Rate> seeder_up;
-  RateLimits limits;              ///< of every host and the seeder, as `--up` and `--down`
-  std::uint32_t racks = 1;        ///< host i stands in rack i % racks, the seeder in rack 0
+  RateLimits limits;        ///< of every host and the seeder, as `--up` and `--down`
+  std::uint32_t racks = 1;  ///< host i stands in rack i % racks, the seeder in rack 0
+  /// What connections make of each link, above 0 and at most 1: TCP, with several of them both
+  /// ways, leaves some of it unused.
+  double efficiency = 1;
   std::optional<Rate> rack_link;  ///< what each rack's link carries each way; none: everything
   Duration latency = std::chrono::microseconds(100);  ///< one way
   std::uint64_t seed = 1;

@@ -51,6 +51,7 @@ TEST(SimulateScenario, links_pieces_and_latency_are_as_asked_for) {
   SimulateArguments a = arguments();
   a.seeder_link = "1Gbit";
   a.latency = "5ms";
+  a.efficiency = "98%";
   a.pieces = 512;
   a.seed = 7;
   const auto options = scenario_of(a);
@@ -59,6 +60,7 @@ TEST(SimulateScenario, links_pieces_and_latency_are_as_asked_for) {
   EXPECT_EQ(options.down, Rate{12.5e6});
   EXPECT_EQ(options.seeder_up, Rate{125e6});
   EXPECT_EQ(options.latency, Duration(5ms));
+  EXPECT_DOUBLE_EQ(options.efficiency, 0.98);
   EXPECT_EQ(options.piece_length, 128_KiB);
   EXPECT_EQ(options.block_length, options.piece_length);
   EXPECT_EQ(options.seed, 7u);
@@ -139,6 +141,8 @@ TEST(SimulateScenario, what_cannot_be_simulated_is_refused_with_a_way_out) {
   expect_in(refusal([](auto& a) { a.link = "1bit"; }), {"--link", "less than"});
   expect_in(refusal([](auto& a) { a.seeder_link = "fast"; }), {"--seeder-link", "fast"});
   expect_in(refusal([](auto& a) { a.latency = "1h"; }), {"--latency"});
+  for (const char* share : {"0%", "9%", "101%", "0.98", "", "-5%", "nan%"})
+    expect_in(refusal([&](auto& a) { a.efficiency = share; }), {"--efficiency"});
   expect_in(refusal([](auto& a) { a.pieces = -1; }), {"--pieces", "-1"});
   expect_in(refusal([](auto& a) { a.size = "64GiB", a.pieces = 16; }),
             {"--pieces", "16384 or more"});

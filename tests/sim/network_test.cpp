@@ -147,6 +147,27 @@ TEST(VirtualNetwork, thin_rack_links_carry_little_more_than_a_copy_into_each_rac
   EXPECT_GE(thin, limit_of(options).seconds);
 }
 
+/// What waits for a thin link between racks must not hold up what comes from the host's own rack.
+TEST(VirtualNetwork, the_racks_beside_a_thin_link_go_on) {
+  SimulationOptions options = fleet(16);
+  options.size_bytes = 32_MiB;
+  options.racks = 2;
+  options.rack_link = options.up;
+  const SimulationResult result = simulate(options);
+  ASSERT_EQ(result.complete_count(), 16u);
+  const double limit = limit_of(options).seconds;
+  EXPECT_LT(result.percentile(0.5), 1.4 * limit) << "the seeder's own rack is hardly slower";
+  EXPECT_LT(result.percentile(1), 2 * limit);
+}
+
+TEST(VirtualNetwork, what_connections_make_of_the_links_is_felt_in_full) {
+  SimulationOptions options = fleet(16);
+  const double whole = last_s(options);
+  options.efficiency = 0.5;
+  EXPECT_NEAR(last_s(options) / whole, 2, 0.1);
+  EXPECT_NEAR(simulate(options).plain_copy_s, limit_of(options).seconds, 1e-6);
+}
+
 TEST(VirtualNetwork, latency_is_felt_and_does_not_starve_the_links) {
   SimulationOptions options = fleet(16);
   const double near = last_s(options);
