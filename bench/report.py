@@ -200,6 +200,12 @@ def as_json(results, machine):
     return finite({"schema": 1, "machine": machine, "scenarios": scenarios})
 
 
+def result_of(stored, scenario):
+    """A scenario's result again, from what as_json() wrote of it."""
+    return {"scenario": scenario, "missing": stored["missing"], "trials": stored["trials"],
+            "plain": stored["plain_seconds"], "pieces": stored["pieces"], "relay": stored["relay"]}
+
+
 def finite(value):
     if isinstance(value, dict):
         return {name: finite(v) for name, v in value.items()}

@@ -179,6 +179,13 @@ def test_json_has_no_infinite_numbers():
     assert scenario["figures"]["murder"]["never"] == 1
 
 
+def test_a_result_comes_back_from_what_was_written_of_it():
+    measured = result(trial("murder", [11, 12, 13, None]), trial("aria2", [20, 21, 22, 23]))
+    written = json.loads(json.dumps(report.as_json([measured], {"cores": 2}), allow_nan=False))["scenarios"][0]
+    again = report.result_of(written, measured["scenario"])
+    assert report.terminal_table(again) == report.terminal_table(measured)
+
+
 def test_plot_is_well_formed_also_when_somebody_never_finished():
     text = plots.plot(result(trial("murder", [11, 12, 13, 14]), trial("aria2", [20, None, None, 999])), 1.001, 10.0)
     root = xml.etree.ElementTree.fromstring(text)
@@ -201,6 +208,9 @@ def test_plot_is_well_formed_also_when_somebody_never_finished():
     (["--only", "17x17"], "no scenario '17x17': there are 8x100,"),
     (["--only", "8x100", "--hosts", "4"], "not both"),
     (["--no-such-option"], "unrecognized arguments"),
+    (["--only", "8x100", "--update"], "name the file of the earlier run with --json"),
+    (["--only", "8x100", "--update", "--json", "/no/such/file.json"], "cannot read /no/such/file.json"),
+    (["--only", "8x100", "--update", "--json", str(BENCH)], "is not what --json writes"),
 ])
 def test_nonsense_is_a_usage_error(bench, arguments, words):
     ended = bench(*arguments).wait()
@@ -232,6 +242,18 @@ def test_small_run_end_to_end(bench, folder):
     assert figures["peak_peer_mib"] > 1 and figures["peer_cpu_per_gib"] > 0
     assert len(figures["errors"]) == 0
     xml.etree.ElementTree.parse(folder / "plots" / "custom.svg")
+
+
+@needs_root
+def test_update_keeps_what_is_not_measured_now(bench, folder):
+    out = folder / "out.json"
+    tiny = ("--scale", "0.001", "--runs", "1", "--contenders", "chain", "--json", out)
+    assert bench("--only", "16x50,8x100", *tiny).wait().status == 0
+    before = json.loads(out.read_text(encoding="utf-8"))["scenarios"]
+    bench("--only", "16x50", *tiny, "--update").wait()
+    after = json.loads(out.read_text(encoding="utf-8"))["scenarios"]
+    assert [s["scenario"] for s in after] == ["8x100", "16x50"]
+    assert after[0] == next(s for s in before if s["scenario"] == "8x100")
 
 
 @needs_root
