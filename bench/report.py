@@ -112,17 +112,36 @@ def remarks(figures):
     return out
 
 
-def sooner(summary):
-    """How murder's last host compares with the other clients', one sentence; empty without both."""
-    mine = summary.get("murder", {}).get("last_seconds")
+def best_other(summary):
+    """The client other than murder whose last host is the soonest; None without any."""
     others = {name: f["last_seconds"] for name, f in summary.items()
               if name not in ("murder", "chain", "fan-out") and f.get("last_seconds")}
+    return min(others, key=others.get) if others else None
+
+
+def overview(results):
+    """A table of all scenarios: murder's last host, the best other client's, and what a peer's processor does."""
+    out = ["| | last ÷ bound | the best other client | | processor time of a peer, ÷ that client's |", "|---|---|---|---|---|"]
+    for result in results:
+        summary = summarise_scenario(result)
+        mine, best = summary.get("murder", {}), best_other(summary)
+        other = summary.get(best, {})
+        costs = [f.get("peer_cpu_per_gib", math.nan) for f in (mine, other)]
+        busy = " (processor full)" if mine.get("busy", 0) > measure.BUSY else ""
+        out.append(f"| [{result['scenario'].name}](#{result['scenario'].name}): {result['scenario'].what} "
+                   f"| {number(mine.get('last'), 3)}{busy} | {number(other.get('last'))} | {best or ''} "
+                   f"| {number(costs[0] / costs[1])} |")
+    return out
+
+
+def sooner(summary):
+    """How murder's last host compares with the other clients', one sentence; empty without both."""
+    mine, best = summary.get("murder", {}).get("last_seconds"), best_other(summary)
     if not mine or math.isinf(mine):
         return ""
     parts = []
-    if others:
-        best = min(others, key=others.get)
-        ratio = others[best] / mine
+    if best:
+        ratio = summary[best]["last_seconds"] / mine
         by = "" if math.isinf(ratio) else f"{number(max(ratio, 1 / ratio))} × "
         parts.append(f"murder {by}{'sooner' if ratio >= 1 else 'later'} than {best}, the best other client")
     fan_out = summary.get("fan-out", {}).get("last_seconds")
@@ -168,7 +187,7 @@ def terminal_table(result):
 
 def markdown(results, machine, plots=None):
     """All scenarios for docs/benchmarks.md; `plots`: {scenario name: path of its SVG from there}."""
-    out = [f"Measured on {machine['cores']} cores ({machine['processor']}).", ""]
+    out = [f"Measured on {machine['cores']} cores ({machine['processor']}).", "", *overview(results), ""]
     for result in results:
         scenario, summary = result["scenario"], summarise_scenario(result)
         out += [f"### {scenario.name}", "", heading(result).split(": ", 1)[1] + f". {shaping(scenario)}.", ""]

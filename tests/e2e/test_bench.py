@@ -167,8 +167,9 @@ def test_it_says_when_murder_is_later():
 def test_markdown_goes_between_its_marks():
     text = report.markdown([result(trial("murder", [11, 12, 13, 14]))], {"cores": 2, "processor": "P"},
                            {"custom": "images/custom.svg"})
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len({row.count("|") for row in rows}) == 1
+    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
+    assert len(tables) == 2 and all(len({row.count("|") for row in table}) == 1 for table in tables)
+    assert "| [custom](#custom): " in text
     assert "](images/custom.svg)" in text and "2 cores (P)" in text
 
 
