@@ -373,7 +373,8 @@ struct PeerConnection::Impl {
     if (next) {
       wants_upload = true;
       outbox.set_block(*next);
-      bound_send_buffer(next->block.length);
+      turns->begins(next->block.length);
+      bound_send_buffer();
       return true;
     }
     turns->end(upload_turn);
@@ -384,12 +385,10 @@ struct PeerConnection::Impl {
 
   /// On a slow uplink. Set again only when it is another by a half; once set the kernel no longer
   /// sizes it, so that it has to follow the uplink when that gets faster, too.
-  void bound_send_buffer(std::uint32_t block_bytes) {
-    std::size_t bytes = turns->socket_bytes(block_bytes).value_or(0);
-    if (bytes == 0) {
-      if (send_buffer == 0) return;
-      bytes = largest_send_buffer;
-    }
+  void bound_send_buffer() {
+    if (!turns->slow() && send_buffer == 0) return;
+    const std::size_t bytes =
+        turns->slow() ? turns->socket_bytes(smallest_round_trip(fd)) : largest_send_buffer;
     if (bytes * 2 < send_buffer * 3 && bytes * 3 > send_buffer * 2) return;
     set_socket_option(fd, SOL_SOCKET, SO_SNDBUF, static_cast<int>(bytes));
     send_buffer = bytes;

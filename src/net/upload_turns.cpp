@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 namespace murder::net {
 namespace {
@@ -19,6 +20,7 @@ constexpr Duration patience_at_first = milliseconds(500);  ///< nothing has left
 constexpr double seconds_in_sockets = 0.1;
 constexpr std::size_t least_socket_bytes = 4_KiB;
 constexpr std::size_t most_socket_bytes = 32_KiB;  ///< more is left to the kernel
+constexpr std::size_t largest_socket_bytes = 4_MiB;
 
 Instant clock_now() { return std::chrono::steady_clock::now(); }
 
@@ -96,11 +98,24 @@ std::optional<Instant> TurnQueue::next_tick() const {
   return next;
 }
 
-std::optional<std::size_t> TurnQueue::socket_bytes(std::uint32_t block_bytes) const {
-  if (seconds_between_ == 0) return std::nullopt;
-  const double bytes = block_bytes / seconds_between_ * seconds_in_sockets / places;
-  if (bytes >= most_socket_bytes) return std::nullopt;
-  return std::max(static_cast<std::size_t>(bytes), least_socket_bytes);
+void TurnQueue::begins(std::uint32_t block_bytes) {
+  block_bytes_ += (block_bytes_ == 0 ? 1 : 0.1) * (block_bytes - block_bytes_);
+}
+
+/// Infinite when not known.
+double TurnQueue::bytes_per_second() const {
+  return seconds_between_ == 0 ? std::numeric_limits<double>::infinity()
+                               : block_bytes_ / seconds_between_;
+}
+
+bool TurnQueue::slow() const {
+  return bytes_per_second() * seconds_in_sockets / places < most_socket_bytes;
+}
+
+std::size_t TurnQueue::socket_bytes(Duration round_trip) const {
+  const double seconds = seconds_in_sockets / places + 2 * to_seconds(round_trip);
+  return static_cast<std::size_t>(
+      std::clamp<double>(bytes_per_second() * seconds, least_socket_bytes, largest_socket_bytes));
 }
 
 UploadTurns::UploadTurns(boost::asio::io_context& io) : timer_(io) {}

@@ -41,11 +41,16 @@ class TurnQueue {
   void tick(Instant now);
   /// When to call tick(); nothing to wait for while nobody waits.
   std::optional<Instant> next_tick() const;
-  /// How many bytes a socket should hold, when blocks are of `block_bytes` and the uplink so slow
-  /// that what the kernel would take makes everything behind it late. Nothing on faster ones.
-  std::optional<std::size_t> socket_bytes(std::uint32_t block_bytes) const;
+  /// The turn that was just given sends a block of so many bytes.
+  void begins(std::uint32_t block_bytes);
+  /// What the kernel would take into its sockets makes everything behind it late.
+  bool slow() const;
+  /// How many bytes a socket should hold on a slow uplink, to a peer that far away: its share of a
+  /// tenth of a second, and never less than keeps the uplink full over that distance.
+  std::size_t socket_bytes(Duration round_trip) const;
 
  private:
+  double bytes_per_second() const;
   Duration patience(const Turn& turn) const;
   void note_left(Instant now);
   void call_next(Instant now, const Turn* asking);
@@ -53,6 +58,7 @@ class TurnQueue {
   std::vector<Turn*> running_;
   std::deque<Turn*> waiting_;
   double seconds_between_ = 0;  ///< blocks that leave, smoothed; 0: not known
+  double block_bytes_ = 0;      ///< smoothed likewise; 0: not known
   std::optional<Instant> last_left_;
 };
 
@@ -89,9 +95,9 @@ class UploadTurns : public std::enable_shared_from_this<UploadTurns> {
   explicit UploadTurns(boost::asio::io_context& io);
   bool may_begin(TurnQueue::Turn& turn);
   void end(TurnQueue::Turn& turn);
-  std::optional<std::size_t> socket_bytes(std::uint32_t block_bytes) const {
-    return queue_.socket_bytes(block_bytes);
-  }
+  void begins(std::uint32_t block_bytes) { queue_.begins(block_bytes); }
+  bool slow() const { return queue_.slow(); }
+  std::size_t socket_bytes(Duration round_trip) const { return queue_.socket_bytes(round_trip); }
 
  private:
   void arm();

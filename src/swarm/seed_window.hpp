@@ -49,7 +49,7 @@ class SeedWindow {
     PieceIndex piece;
     std::uint32_t bytes_sent = 0;
     Instant moved;                    ///< when it was shown, or last sent a part of
-    std::uint64_t bytes_by_then = 0;  ///< that had been sent to all links
+    std::uint64_t bytes_by_then = 0;  ///< that had been sent to all murder peers
   };
   struct Window {
     std::vector<Shown> shown;
@@ -60,7 +60,7 @@ class SeedWindow {
   Geometry geometry_;
   std::deque<PieceIndex> waiting_;  ///< not shown to anyone; may hold pieces that are out by now
   Bitfield out_;
-  std::uint64_t bytes_sent_ = 0;  ///< to all links
+  std::uint64_t bytes_sent_ = 0;  ///< to all murder peers
   Instant last_sent_{};
   std::map<LinkId, Window> windows_;
 };

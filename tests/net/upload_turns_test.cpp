@@ -127,7 +127,8 @@ TEST(UploadTurns, receivers_that_take_nothing_do_not_hold_up_the_others) {
 /// 16 KiB at 1 Mbit/s: what the kernel would take of it makes all that follows late.
 TEST(UploadTurns, on_a_slow_uplink_turns_last_and_sockets_hold_little) {
   Turns turns;
-  EXPECT_FALSE(turns.queue.socket_bytes(16384)) << "not known yet";
+  turns.queue.begins(16384);
+  EXPECT_FALSE(turns.queue.slow()) << "not known yet";
   const Names names{"a", "b", "c", "d", "e", "f"};
   Names order(names.begin(), names.begin() + 4);
   for (const std::string& name : names) turns.ask(name);
@@ -141,9 +142,16 @@ TEST(UploadTurns, on_a_slow_uplink_turns_last_and_sockets_hold_little) {
     order.push_back(turns.called.back());
     turns.called.clear();
   }
-  EXPECT_EQ(turns.queue.socket_bytes(16384), 4096u);
-  EXPECT_NEAR(static_cast<double>(turns.queue.socket_bytes(65536).value_or(0)), 12'500, 200);
-  EXPECT_FALSE(turns.queue.socket_bytes(1 << 20)) << "faster: the kernel knows better";
+  EXPECT_TRUE(turns.queue.slow());
+  EXPECT_EQ(turns.queue.socket_bytes(Duration::zero()), 4096u);
+  // Far away: two round trips of what the uplink carries, or it would never be full.
+  EXPECT_NEAR(static_cast<double>(turns.queue.socket_bytes(milliseconds(200))), 0.425 * 125e3, 600);
+  // A short block among long ones says little of the uplink.
+  const std::size_t before = turns.queue.socket_bytes(milliseconds(200));
+  turns.queue.begins(100);
+  EXPECT_GT(turns.queue.socket_bytes(milliseconds(200)) * 10, before * 8);
+  for (int i = 0; i < 100; ++i) turns.queue.begins(1 << 20);
+  EXPECT_FALSE(turns.queue.slow()) << "faster: the kernel knows better";
 }
 
 /// Blocks leave one after the other, each `block` after the one before; `slow` never does.
