@@ -18,6 +18,7 @@ constexpr Duration patience_at_first = milliseconds(500);  ///< nothing has left
 
 /// All sockets whose turn it is together: so much of the uplink's time, at most.
 constexpr double seconds_in_sockets = 0.1;
+constexpr double round_trips_in_sockets = 3;
 constexpr std::size_t least_socket_bytes = 4_KiB;
 constexpr std::size_t most_socket_bytes = 32_KiB;  ///< more is left to the kernel
 constexpr std::size_t largest_socket_bytes = 4_MiB;
@@ -112,10 +113,12 @@ bool TurnQueue::slow() const {
   return bytes_per_second() * seconds_in_sockets / places < most_socket_bytes;
 }
 
-std::size_t TurnQueue::socket_bytes(Duration round_trip) const {
-  const double seconds = seconds_in_sockets / places + 2 * to_seconds(round_trip);
-  return static_cast<std::size_t>(
-      std::clamp<double>(bytes_per_second() * seconds, least_socket_bytes, largest_socket_bytes));
+std::size_t TurnQueue::socket_bytes(Duration round_trip) {
+  if (round_trip > Duration::zero()) nearest_ = std::min(nearest_, round_trip);
+  const double distance = nearest_ == Duration::max() ? 0 : to_seconds(nearest_);
+  const double seconds = std::max(seconds_in_sockets, round_trips_in_sockets * distance);
+  return static_cast<std::size_t>(std::clamp<double>(bytes_per_second() * seconds / places,
+                                                     least_socket_bytes, largest_socket_bytes));
 }
 
 UploadTurns::UploadTurns(boost::asio::io_context& io) : timer_(io) {}

@@ -45,9 +45,10 @@ class TurnQueue {
   void begins(std::uint32_t block_bytes);
   /// What the kernel would take into its sockets makes everything behind it late.
   bool slow() const;
-  /// How many bytes a socket should hold on a slow uplink, to a peer that far away: its share of a
-  /// tenth of a second, and never less than keeps the uplink full over that distance.
-  std::size_t socket_bytes(Duration round_trip) const;
+  /// How many bytes a socket should hold on a slow uplink: its share of a tenth of a second, or of
+  /// three round trips to the nearest peer, so that the uplink can be filled. `round_trip`: to this
+  /// one, which on a full uplink has queues in it, zero when not known.
+  std::size_t socket_bytes(Duration round_trip);
 
  private:
   double bytes_per_second() const;
@@ -58,7 +59,8 @@ class TurnQueue {
   std::vector<Turn*> running_;
   std::deque<Turn*> waiting_;
   double seconds_between_ = 0;  ///< blocks that leave, smoothed; 0: not known
-  double block_bytes_ = 0;      ///< smoothed likewise; 0: not known
+  Duration nearest_ = Duration::max();
+  double block_bytes_ = 0;  ///< smoothed likewise; 0: not known
   std::optional<Instant> last_left_;
 };
 
@@ -97,7 +99,7 @@ class UploadTurns : public std::enable_shared_from_this<UploadTurns> {
   void end(TurnQueue::Turn& turn);
   void begins(std::uint32_t block_bytes) { queue_.begins(block_bytes); }
   bool slow() const { return queue_.slow(); }
-  std::size_t socket_bytes(Duration round_trip) const { return queue_.socket_bytes(round_trip); }
+  std::size_t socket_bytes(Duration round_trip) { return queue_.socket_bytes(round_trip); }
 
  private:
   void arm();

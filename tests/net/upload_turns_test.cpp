@@ -144,12 +144,15 @@ TEST(UploadTurns, on_a_slow_uplink_turns_last_and_sockets_hold_little) {
   }
   EXPECT_TRUE(turns.queue.slow());
   EXPECT_EQ(turns.queue.socket_bytes(Duration::zero()), 4096u);
-  // Far away: two round trips of what the uplink carries, or it would never be full.
-  EXPECT_NEAR(static_cast<double>(turns.queue.socket_bytes(milliseconds(200))), 0.425 * 125e3, 600);
+  // All far away: three round trips of what the uplink carries, or it would never be full.
+  const auto far = static_cast<double>(turns.queue.socket_bytes(milliseconds(200)));
+  EXPECT_NEAR(far, 0.6 * 125e3 / 4, 300);
   // A short block among long ones says little of the uplink.
-  const std::size_t before = turns.queue.socket_bytes(milliseconds(200));
   turns.queue.begins(100);
-  EXPECT_GT(turns.queue.socket_bytes(milliseconds(200)) * 10, before * 8);
+  EXPECT_GT(static_cast<double>(turns.queue.socket_bytes(milliseconds(200))), 0.8 * far);
+  EXPECT_EQ(turns.queue.socket_bytes(milliseconds(1)), 4096u)
+      << "one is near: the others' have queues in them";
+  EXPECT_EQ(turns.queue.socket_bytes(milliseconds(200)), 4096u);
   for (int i = 0; i < 100; ++i) turns.queue.begins(1 << 20);
   EXPECT_FALSE(turns.queue.slow()) << "faster: the kernel knows better";
 }
