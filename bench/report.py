@@ -126,11 +126,11 @@ def overview(results):
         summary = summarise_scenario(result)
         mine, best = summary.get("murder", {}), best_other(summary)
         other = summary.get(best, {})
-        costs = [f.get("peer_cpu_per_gib", math.nan) for f in (mine, other)]
+        cost = mine.get("peer_cpu_per_gib", math.nan) / (other.get("peer_cpu_per_gib") or math.nan)
         busy = " (processor full)" if mine.get("busy", 0) > measure.BUSY else ""
         out.append(f"| [{result['scenario'].name}](#{result['scenario'].name}): {result['scenario'].what} "
                    f"| {number(mine.get('last'), 3)}{busy} | {number(other.get('last'))} | {best or ''} "
-                   f"| {number(costs[0] / costs[1])} |")
+                   f"| {number(cost)} |")
     return out
 
 

@@ -245,6 +245,13 @@ def test_small_run_end_to_end(bench, folder):
     xml.etree.ElementTree.parse(folder / "plots" / "custom.svg")
 
 
+def test_update_refuses_what_another_machine_measured(bench, folder):
+    out = folder / "out.json"
+    out.write_text(json.dumps(report.as_json([], {"cores": 512, "processor": "P", "kernel": "1"})), encoding="utf-8")
+    ended = bench("--only", "8x100", "--update", "--json", out).wait()
+    assert ended.status == 2 and "was measured on another machine" in ended.err
+
+
 @needs_root
 def test_update_keeps_what_is_not_measured_now(bench, folder):
     out = folder / "out.json"
