@@ -121,7 +121,7 @@ void add_simulate(CLI::App& app, Action& action) {
       "  murder simulate --hosts 1000 --size 2GiB --link 10Gbit\n"
       "  murder simulate --hosts 200 --slow 33%:100Mbit --late 10:50% --plot done.svg\n"
       "  murder simulate --hosts 400 --racks 10 --rack-link 2Gbit --churn 5%:10s --seeder-dies "
-      "90%");
+      "20s");
   command->add_option("--hosts", arguments->hosts, "How many, 1 to 50000 (default: 16)")
       ->type_name("COUNT");
   command->add_option("--size", arguments->size, "Of the release, packed (default: 1GiB)")

@@ -183,16 +183,30 @@ void Engine::tell_untold(Link& link, Instant now) {
 void Engine::tell_everyone(PieceIndex piece, Instant now) {
   if (last_verified_ != Instant{}) smooth(piece_interval_s_, to_seconds(now - last_verified_), 0.1);
   last_verified_ = now;
-  const Duration patience = std::min(from_seconds(2 * piece_interval_s_), longest_untold);
-  const bool at_once = picker_.untouched() == 0;
+  const double pieces = std::min(most_pieces_untold, config_.geometry.piece_count() / 128.0);
+  const Duration patience = std::min(from_seconds(pieces * piece_interval_s_), longest_untold);
+  // Our uplink is idle: they wait for this, and there is nothing that it could travel with.
+  const bool awaited = now - last_upload_ > from_seconds(2 * piece_interval_s_);
+  const bool at_once = awaited || picker_.untouched() == 0;
+  if (!at_once && picker_.availability(piece) == 1) tell_a_few(piece, now);
   for (auto& [id, link] : links_) {
     if (!link.murder || at_once) {
       tell_have(link, piece, now);
-    } else if (!link.theirs.test(piece)) {
+    } else if (!link.theirs.test(piece) && !link.told.test(piece)) {
       link.untold.push_back(piece);
       if (!untold_due_) untold_due_ = now + patience;
     }
   }
+}
+
+/// Of a piece that we alone got of its source: as many as we can soon serve, so that it spreads.
+void Engine::tell_a_few(PieceIndex piece, Instant now) {
+  std::vector<Link*> idle;
+  for (auto& [id, link] : links_)
+    if (link.murder && !link.theirs.test(piece) && link.upload.empty()) idle.push_back(&link);
+  random_.shuffle(idle);
+  idle.resize(std::min(idle.size(), told_of_rare));
+  for (Link* link : idle) tell_have(*link, piece, now);
 }
 
 void Engine::show_more(Link& link, Instant now) {

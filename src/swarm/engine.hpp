@@ -146,6 +146,7 @@ class Engine {
   void tell_have(Link& link, PieceIndex piece, Instant now);
   void tell_untold(Link& link, Instant now);
   void tell_everyone(PieceIndex piece, Instant now);
+  void tell_a_few(PieceIndex piece, Instant now);
   void show_more(Link& link, Instant now);
   void open_to_all(Instant now);
   void they_have(Link& link, PieceIndex piece);
@@ -159,6 +160,7 @@ class Engine {
   }
   void tell_progress(Instant now);
   void rank_uploads();
+  void rank_upload(Link& link);
   bool request_from(Link& link, PieceIndex piece, Instant now);
   std::uint64_t window_bytes(const Link& link) const;
   bool would_be_sooner(const Link& link, PieceIndex piece, const PieceInHand& state,
@@ -197,6 +199,7 @@ class Engine {
   std::optional<Instant> take_back_due_;
   double piece_interval_s_ = 0;  ///< between pieces verified, smoothed
   Instant last_verified_{};
+  Instant last_upload_{};
   std::optional<Instant> untold_due_;
   std::deque<LinkId> throttled_;  ///< have blocks to send, and the limit was reached
   bool asking_throttled_ = false;

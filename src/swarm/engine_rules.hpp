@@ -31,8 +31,12 @@ inline constexpr std::uint32_t late_steps = 4;
 inline constexpr std::size_t max_queued_uploads = 2048;
 inline constexpr std::size_t stock_slots_alone = 8;  ///< when no murder peer waits
 inline constexpr Duration stock_turn = std::chrono::seconds(10);
-/// Announcements to murder peers wait this long at most for a message to travel with.
-inline constexpr Duration longest_untold = std::chrono::milliseconds(10);
+/// Announcements to murder peers wait for a message to travel with, until so many more pieces have
+/// come (a 128th of all, if that is less), or so long.
+inline constexpr double most_pieces_untold = 16;
+inline constexpr Duration longest_untold = std::chrono::milliseconds(200);
+/// So many neighbours hear of a piece at once that only the one has that it came from.
+inline constexpr std::size_t told_of_rare = 4;
 
 // Links.
 inline constexpr Duration keep_alive_after = std::chrono::seconds(60);

@@ -25,7 +25,9 @@ void Engine::queue_upload(Link& link, const wire::Block& block, Instant now) {
     return;
   }
   link.upload.push_back(block);
-  if (link.upload.size() == 1) driver_.wake_upload(link.id);
+  if (link.upload.size() > 1) return;
+  rank_upload(link);
+  driver_.wake_upload(link.id);
 }
 
 std::optional<wire::Block> Engine::next_block(LinkId id, Instant now) {
@@ -39,6 +41,8 @@ std::optional<wire::Block> Engine::next_block(LinkId id, Instant now) {
   const wire::Block block = link->upload.front();
   link->upload.pop_front();
   config_.up.take(block.length, now);
+  if (link->murder && block.begin == 0) picker_.add_copy(block.piece);
+  rank_upload(*link);
   return block;
 }
 
@@ -50,17 +54,21 @@ void Engine::tell_progress(Instant now) {
     if (link.murder) introduce(link, now);
 }
 
-/// Those that are a little behind go first: that is what makes all of them end together. A host
-/// with fewer links than its neighbours would otherwise get less of each of them than they get.
 void Engine::rank_uploads() {
-  std::uint32_t ahead = 0;
+  ahead_ = 0;
   for (const auto& [id, link] : links_)
-    if (!link.complete()) ahead = std::max(ahead, link.progress);
-  ahead_ = ahead;
-  for (auto& [id, link] : links_) {
-    const std::uint32_t rank = link.progress + late_steps < ahead ? ahead : link.progress;
-    if (std::exchange(link.upload_rank, rank) != rank) driver_.rank_upload(id, rank);
-  }
+    if (!link.complete()) ahead_ = std::max(ahead_, link.progress);
+  for (auto& [id, link] : links_) rank_upload(link);
+}
+
+/// Those that are a little behind go first: that is what makes all of them end together. A host
+/// with fewer links than its neighbours would otherwise get less of each of them than they get. Of
+/// those equally far behind, the piece that fewest of the neighbours have.
+void Engine::rank_upload(Link& link) {
+  const std::uint32_t progress = link.progress + late_steps < ahead_ ? ahead_ : link.progress;
+  const std::uint32_t copies = link.upload.empty() ? 0 : picker_.copies(link.upload.front().piece);
+  const std::uint32_t rank = progress << 16 | std::min(copies, 0xffffu);
+  if (std::exchange(link.upload_rank, rank) != rank) driver_.rank_upload(link.id, rank);
 }
 
 /// One link, in turn: the others when it has taken its block and there is still room.
@@ -74,7 +82,7 @@ void Engine::serve_throttled(Instant now) {
 void Engine::on_block_sent(LinkId id, const wire::Block& block, Instant now) {
   Link* link = find(id);
   if (link == nullptr) return;
-  link->last_said = now;
+  link->last_said = last_upload_ = now;
   link->uploaded += block.length;
   uploaded_ += block.length;
   link->uploaded_since += block.length;

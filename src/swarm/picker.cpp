@@ -9,7 +9,8 @@ Picker::Picker(const Geometry& geometry, Bitfield have)
     : geometry_(geometry),
       have_(std::move(have)),
       taken_(have_),
-      availability_(geometry.piece_count()) {}
+      availability_(geometry.piece_count()),
+      passed_on_(geometry.piece_count()) {}
 
 void Picker::set_first(const std::vector<PieceIndex>& pieces) {
   first_.assign(geometry_.piece_count(), 0);

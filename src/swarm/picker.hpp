@@ -46,6 +46,13 @@ class Picker {
   void remove_availability(PieceIndex piece) { --availability_[piece.value()]; }
   std::uint32_t availability(PieceIndex piece) const { return availability_[piece.value()]; }
 
+  // Copies among the neighbours, as far as we know: who got a piece from us does not announce it to
+  // us.
+  void add_copy(PieceIndex piece) { ++passed_on_[piece.value()]; }
+  std::uint32_t copies(PieceIndex piece) const {
+    return availability_[piece.value()] + std::uint32_t{passed_on_[piece.value()]};
+  }
+
   /// Pieces to fetch before all others (the manifest's), in this order of merit.
   void set_first(const std::vector<PieceIndex>& pieces);
   /// Which frame of the pack a piece begins in, so that ties go to frames already begun.
@@ -77,6 +84,7 @@ class Picker {
   Bitfield have_;
   Bitfield taken_;  ///< had or in hand
   std::vector<std::uint16_t> availability_;
+  std::vector<std::uint16_t> passed_on_;       ///< how often, by us
   std::vector<std::uint8_t> first_;            ///< 1 for pieces that go first; empty: none
   std::vector<std::uint32_t> group_of_piece_;  ///< empty: none
   std::vector<std::uint32_t> taken_in_group_;

@@ -6,6 +6,7 @@ namespace murder::tracker {
 namespace {
 
 constexpr std::uint32_t max_sources_of_a_kind = 4;  // that one host is given
+constexpr std::uint32_t places_at_once = 8;         // of a source, whoever has come so far
 constexpr std::size_t index(NodeKind kind) { return static_cast<std::size_t>(kind); }
 constexpr std::size_t hosts = index(NodeKind::host);
 
@@ -15,11 +16,13 @@ bool contains_slot(const std::vector<Slot>& list, Slot slot) {
 
 }  // namespace
 
-LinkGraph::LinkGraph(std::uint32_t degree, std::uint32_t source_degree)
+LinkGraph::LinkGraph(std::uint32_t degree, std::uint32_t source_degree,
+                     std::uint32_t expected_hosts)
     : degree_(std::clamp<std::uint32_t>(degree, 2, 1000)),
       half_degree_((degree_ + 1) / 2),
       max_host_links_(degree_ + 2),
-      source_degree_(std::max<std::uint32_t>(source_degree, 1)) {}
+      source_degree_(std::max<std::uint32_t>(source_degree, 1)),
+      expected_hosts_(expected_hosts) {}
 
 bool LinkGraph::contains(Slot slot) const {
   return slot.value() < nodes_.size() && node(slot).kind.has_value();
@@ -123,6 +126,7 @@ void LinkGraph::unlink(Slot a, Slot b) {
 
 std::vector<Slot> LinkGraph::plan(Slot host, bool joining, Random& random) {
   std::vector<Slot> dial;
+  plans_since_join_ = joining ? 0 : plans_since_join_ + 1;
   plan_sources(host, dial, random);
   plan_hosts(host, joining, dial, random);
   return dial;
@@ -141,14 +145,26 @@ std::vector<Slot> LinkGraph::plan_for_seeder(Slot seeder, const SlotSet& waiting
   return dial;
 }
 
+/// Of each source, for now: given out as the expected hosts come. The first to come are linked to
+/// one another; if they had all the places, each piece would go round among them before the rest
+/// saw it. When all have asked again and none has come since, nobody is waited for.
+std::uint32_t LinkGraph::places_of_source() const {
+  const std::uint64_t come = all_[hosts].size();
+  if (come >= expected_hosts_ || plans_since_join_ > come) return source_degree_;
+  const std::uint64_t share = source_degree_ * come / expected_hosts_ + 1;
+  return static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(share, std::min(places_at_once, source_degree_), source_degree_));
+}
+
 void LinkGraph::plan_sources(Slot host, std::vector<Slot>& dial, Random& random) {
+  const std::uint32_t places = places_of_source();
   for (const Slot other : node(host).links)
     if (node(other).kind == NodeKind::seeder && node(other).lost_links) dial.push_back(other);
   for (const NodeKind kind : {NodeKind::seeder, NodeKind::stock_seed, NodeKind::stock_leecher}) {
     if (kind == NodeKind::stock_leecher && !all_[index(NodeKind::seeder)].empty()) continue;
     // One an announce: by the next one the others have come for their first.
     if (node(host).links_to[index(kind)] >= max_sources_of_a_kind) continue;
-    for (const Slot source : pick(with_places_[index(kind)], host, 1, source_degree_, {}, random)) {
+    for (const Slot source : pick(with_places_[index(kind)], host, 1, places, {}, random)) {
       link(host, source);
       dial.push_back(source);
     }

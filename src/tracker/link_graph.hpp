@@ -7,8 +7,9 @@
 // 6 (and a random regular one 5).
 //
 // Sources (seeders, stock peers that have something) have a fixed number of places, given to hosts
-// that have none first and given on when a host goes or needs it no more. Hosts dial them; only a
-// seeder that finds hosts waiting dials those, so that they need not ask again to learn of it.
+// as they come, spread over those that are expected, and given on when a host goes or needs it no
+// more. Hosts dial them; only a seeder that finds hosts waiting dials those, so that they need not
+// ask again to learn of it.
 //
 // Every operation is O(degree), whatever the size of the swarm. No I/O; randomness is handed in.
 #pragma once
@@ -28,8 +29,9 @@ inline constexpr std::size_t node_kinds = 4;
 
 class LinkGraph {
  public:
-  /// `degree`: links a host should have to other hosts; `source_degree`: places of a source.
-  LinkGraph(std::uint32_t degree, std::uint32_t source_degree);
+  /// `degree`: links a host should have to other hosts; `source_degree`: places of a source;
+  /// `expected_hosts`: how many are to come in all, 0 when nobody said.
+  LinkGraph(std::uint32_t degree, std::uint32_t source_degree, std::uint32_t expected_hosts);
 
   bool contains(Slot slot) const;
   /// `links_before`: open connections that it has although this graph planned none of them (the
@@ -75,6 +77,7 @@ class LinkGraph {
   void link(Slot a, Slot b);
   void unlink(Slot a, Slot b);
   void refresh(Slot slot);
+  std::uint32_t places_of_source() const;
   void plan_sources(Slot host, std::vector<Slot>& dial, Random& random);
   void plan_hosts(Slot host, bool joining, std::vector<Slot>& dial, Random& random);
   bool lacks_links(const Node& host) const;
@@ -89,6 +92,8 @@ class LinkGraph {
   std::uint32_t half_degree_;
   std::uint32_t max_host_links_;
   std::uint32_t source_degree_;
+  std::uint32_t expected_hosts_;
+  std::size_t plans_since_join_ = 0;
   std::vector<Node> nodes_;                      // by slot
   std::array<SlotSet, node_kinds> all_;          // every node, by kind
   std::array<SlotSet, node_kinds> with_places_;  // those that may be given another link

@@ -41,7 +41,7 @@ std::vector<std::size_t> draw_different(std::size_t want, std::size_t bound, Ran
 
 Swarm::Swarm(const RegistryOptions& options, Instant now)
     : options_(options),
-      graph_(options.degree, options.seeder_degree),
+      graph_(options.degree, options.seeder_degree, options.expect),
       quiet_since_(now),
       last_announce_(now) {}
 

@@ -92,6 +92,13 @@ class EngineTest : public testing::Test {
     engine_->on_block_progress(link, block.length, now_);
     engine_->on_block_end(link, block, now_);
   }
+  /// The peer asks for a piece and gets it.
+  void send_to(LinkId link, std::uint32_t piece) {
+    const wire::Block block{PieceIndex(piece), 0, piece_bytes};
+    say(link, wire::Request{block});
+    EXPECT_EQ(engine_->next_block(link, now_), block);
+    engine_->on_block_sent(link, block, now_);
+  }
   void verify_all(bool matches = true) {
     for (const PieceIndex piece : std::exchange(out_.to_verify, {}))
       engine_->on_piece_verified(piece, matches, now_);
@@ -373,14 +380,17 @@ TEST_F(EngineTest, announcements_travel_with_other_messages_and_the_last_ones_at
   make(400, false);
   const LinkId a = connect(1);
   const LinkId b = connect(2);
+  const LinkId c = connect(3);
   const auto fetch = [&](std::uint32_t piece) {
     say(a, wire::Have{PieceIndex(piece)});
+    say(c, wire::Have{PieceIndex(piece)});
     for (const auto& request : out_.take<wire::Request>(a)) deliver(a, request.block);
     verify_all();
   };
   fetch(0);
-  pass(5ms);
   EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u) << "nothing to wait for yet";
+  send_to(b, 0);
+  pass(5ms);
   fetch(1);
   EXPECT_TRUE(out_.take<wire::Have>(b).empty()) << "waits for company";
   say(b, wire::Have{PieceIndex(2)});
@@ -388,6 +398,31 @@ TEST_F(EngineTest, announcements_travel_with_other_messages_and_the_last_ones_at
   EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u) << "with the request";
   for (std::uint32_t piece = 3; piece < 400; ++piece) fetch(piece);
   EXPECT_FALSE(out_.take<wire::Have>(b).empty()) << "little is left";
+}
+
+TEST_F(EngineTest, announcements_wait_for_so_long_at_most_and_not_while_the_uplink_is_idle) {
+  make(640, false);
+  const LinkId a = connect(1);
+  const LinkId b = connect(2);
+  const LinkId c = connect(3);
+  const auto fetch = [&](std::uint32_t piece, bool c_has_it) {
+    say(a, wire::Have{PieceIndex(piece)});
+    if (c_has_it) say(c, wire::Have{PieceIndex(piece)});
+    for (const auto& request : out_.take<wire::Request>(a)) deliver(a, request.block);
+    verify_all();
+    return out_.take<wire::Have>(b).size();
+  };
+  EXPECT_EQ(fetch(0, true), 1u);
+  pass(5ms);
+  EXPECT_EQ(fetch(1, true), 1u) << "idle";
+  send_to(b, 0);
+  pass(5ms);
+  EXPECT_EQ(fetch(2, true), 0u) << "busy";
+  pass(40ms);
+  EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u) << "no company came";
+  send_to(b, 1);
+  EXPECT_EQ(fetch(3, true), 0u);
+  EXPECT_EQ(fetch(4, false), 2u) << "nobody else can tell of it; what waited goes along";
 }
 
 TEST_F(EngineTest, says_how_far_it_is_when_it_has_come_a_step_further) {
@@ -425,7 +460,33 @@ TEST_F(EngineTest, who_is_a_little_behind_is_served_first_and_who_is_far_behind_
   says(behind, 210);
   EXPECT_GT(out_.ranks[behind], out_.ranks[first]);
   says(first, 4'000'000'000u);
-  EXPECT_LE(out_.ranks[first], 32u) << "nobody has more than everything";
+  says(behind, 320);
+  EXPECT_EQ(out_.ranks[first], out_.ranks[behind]) << "nobody has more than everything";
+}
+
+TEST_F(EngineTest, of_those_equally_far_the_piece_that_fewest_neighbours_have_is_served_first) {
+  make(8, false);
+  const LinkId source = connect(1);
+  const LinkId b = connect(2);
+  const LinkId c = connect(3);
+  const LinkId d = connect(4);
+  for (const std::uint32_t piece : {0u, 1u}) {
+    say(source, wire::Have{PieceIndex(piece)});
+    for (const auto& request : out_.take<wire::Request>(source)) deliver(source, request.block);
+    verify_all();
+  }
+  say(d, wire::Have{PieceIndex(1)});
+  const wire::Block common{PieceIndex(1), 0, piece_bytes};
+  const wire::Block rare{PieceIndex(0), 0, piece_bytes};
+  say(b, wire::Request{common});
+  say(c, wire::Request{rare});
+  EXPECT_LT(out_.ranks[c], out_.ranks[b]);
+  // What we have passed on is not announced to us, and counts all the same.
+  EXPECT_EQ(engine_->next_block(c, now_), rare);
+  say(c, wire::Request{common});
+  EXPECT_EQ(out_.ranks[c], out_.ranks[b]);
+  say(d, wire::Request{rare});
+  EXPECT_EQ(out_.ranks[d], out_.ranks[b]) << "d's piece is now with the source and with c";
 }
 
 TEST_F(EngineTest, with_many_links_one_block_of_each_is_enough_unless_it_is_behind_the_others) {

@@ -38,7 +38,7 @@ class LinkGraphTest : public ::testing::Test {
       graph.plan(Slot(n), joining, random);
     }
   }
-  LinkGraph graph{10, 8};
+  LinkGraph graph{10, 8, 0};
   Random random{3};
 };
 
@@ -79,6 +79,46 @@ TEST_F(LinkGraphTest, what_is_forgotten_as_lost_is_not_given_again_at_once) {
     for (const Slot slot : given) ASSERT_EQ(std::count(links.begin(), links.end(), slot), 0);
     if (links.size() > 7) links.erase(links.begin(), links.end() - 7);
     links.insert(links.end(), given.begin(), given.end());
+  }
+}
+
+/// Places that hosts `first` to `last` were given at the seeder, which is slot 1000.
+std::uint32_t places_given(LinkGraph& graph, std::uint32_t first, std::uint32_t last, bool joins,
+                           Random& random) {
+  std::uint32_t given = 0;
+  for (std::uint32_t n = first; n < last; ++n) {
+    if (joins) graph.add(Slot(n), NodeKind::host, 0);
+    const std::vector<Slot> dial = graph.plan(Slot(n), joins, random);
+    given += static_cast<std::uint32_t>(std::count(dial.begin(), dial.end(), Slot(1000)));
+  }
+  return given;
+}
+
+TEST(LinkGraph, the_seeders_places_are_spread_over_the_hosts_that_are_expected) {
+  Random random(5);
+  LinkGraph graph(10, 32, 640);
+  graph.add(Slot(1000), NodeKind::seeder, 0);
+  EXPECT_EQ(places_given(graph, 0, 64, true, random), 8u) << "some at once";
+  EXPECT_EQ(places_given(graph, 0, 64, false, random), 0u) << "others are still to come";
+  EXPECT_EQ(places_given(graph, 64, 320, true, random), 9u) << "half of them, then";
+  EXPECT_EQ(places_given(graph, 320, 640, true, random), 15u);
+}
+
+TEST(LinkGraph, hosts_that_do_not_come_keep_no_place_from_those_that_did) {
+  Random random(5);
+  LinkGraph graph(10, 32, 640);
+  graph.add(Slot(1000), NodeKind::seeder, 0);
+  EXPECT_EQ(places_given(graph, 0, 64, true, random), 8u);
+  EXPECT_EQ(places_given(graph, 0, 64, false, random), 0u);
+  EXPECT_EQ(places_given(graph, 0, 64, false, random), 24u) << "all asked again, none has come";
+}
+
+TEST(LinkGraph, few_hosts_all_have_a_place_at_once) {
+  Random random(5);
+  for (const std::uint32_t expected : {0u, 8u, 32u}) {
+    LinkGraph graph(10, 32, expected);
+    graph.add(Slot(1000), NodeKind::seeder, 0);
+    EXPECT_EQ(places_given(graph, 0, 32, true, random), 32u) << expected;
   }
 }
 
