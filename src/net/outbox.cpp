@@ -52,15 +52,20 @@ Outbox::Result Outbox::send_control(int socket) {
   if (sent < 0) return socket_result(errno);
   control_sent_ += static_cast<std::size_t>(sent);
   if (control_sent_ < control_.size()) return Result::blocked;
+  forget_control();
+  return Result::done;
+}
+
+void Outbox::forget_control() {
   control_.clear();
   control_sent_ = 0;
   if (control_.capacity() > control_bytes_to_keep) control_.shrink_to_fit();
-  return Result::done;
 }
 
 void Outbox::set_block(const OutgoingBlock& block) {
   block_ = block;
-  header_.clear();
+  header_.assign(control_, control_sent_);
+  forget_control();
   wire::append(header_, wire::Piece{block.block});
   header_sent_ = 0;
   data_sent_ = 0;

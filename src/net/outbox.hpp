@@ -28,6 +28,7 @@ class Outbox {
   std::size_t control_bytes() const { return control_.size() - control_sent_; }
   Result send_control(int socket);
 
+  /// Control messages that still wait leave with its header.
   void set_block(const OutgoingBlock& block);
   const std::optional<OutgoingBlock>& block() const { return block_; }
   /// Sends up to about `limit` bytes, taking what was sent from it. When done, block() is left for
@@ -38,6 +39,7 @@ class Outbox {
   int error() const { return error_; }
 
  private:
+  void forget_control();
   Result send_header(int socket);
   Result send_data(int socket, std::size_t& limit);
   Result socket_result(int error);

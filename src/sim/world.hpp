@@ -65,6 +65,7 @@ struct Node : swarm::Driver {
   std::vector<End> ends;  ///< by number of link − 1
 
   bool uplink_busy = false, wants_service = false;
+  std::uint32_t beginning_on = 0;      ///< the link that gives its next block right now
   std::uint32_t uplink_on = 0;         ///< the link that is being served, or was served last
   std::vector<std::uint32_t> waiting;  ///< links that want to be served, in turn
   Instant uplink_until{};              ///< of the block under way

@@ -27,7 +27,9 @@ void World::send_control(Node& node, std::uint32_t link, const wire::Message& me
   End* other = peer.end(end->peer_link);
   if (other == nullptr) return;
   const bool same_packet = end->said_at == now_;
-  const double bytes = message_bytes(message) + (same_packet ? 0 : packet_header_bytes);
+  const bool with_block = node.beginning_on == link;
+  const double bytes =
+      message_bytes(message) + (same_packet || with_block ? 0 : packet_header_bytes);
   result_.control_bytes += static_cast<std::uint64_t>(bytes);
   const Duration time = time_for(bytes, node.up);
   const Instant free = node.uplink_busy ? node.uplink_until : now_;
@@ -88,8 +90,10 @@ void World::serve_uplink(Node& node) {
     const std::uint32_t link = *next;
     End& end = node.ends[link - 1];
     node.waiting.erase(next);
+    node.beginning_on = link;
     const auto block =
         end.wants_upload ? node.engine->next_block(LinkId(link), now_) : std::nullopt;
+    node.beginning_on = 0;
     end.wants_upload = block.has_value();
     if (!block) continue;
     node.waiting.push_back(link);

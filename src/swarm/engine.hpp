@@ -165,6 +165,7 @@ class Engine {
   std::uint64_t window_bytes(const Link& link) const;
   bool would_be_sooner(const Link& link, PieceIndex piece, const PieceInHand& state,
                        Instant now) const;
+  Instant last_data_of(const PieceInHand& state) const;
   bool take_back_for(Link& link, Instant now);
   void release_requests(Link& link, Instant now, bool still_open);
   void return_block(const Link& link, const Link::Outstanding& outstanding);

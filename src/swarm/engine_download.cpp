@@ -104,10 +104,17 @@ bool Engine::would_be_sooner(const Link& link, PieceIndex piece, const PieceInHa
   return there > 1 + 4 * here;
 }
 
+/// When something last came from the owner of a piece.
+Instant Engine::last_data_of(const PieceInHand& state) const {
+  const auto owner = links_.find(*state.owner);
+  return owner == links_.end() ? state.owned_since : owner->second.last_data;
+}
+
 bool Engine::take_back_for(Link& link, Instant now) {
   if (link.snubbed) return false;
   // Only when there is nothing new to ask of this link: what has waited longest elsewhere and has
-  // not begun to come.
+  // not begun to come. At the end also what has begun and then stopped, as it does when the last
+  // packets of a block are lost: TCP needs 200 ms and more to find that out.
   const bool little_left = picker_.untouched() == 0;
   const double patience = little_left ? 0.02 + 2 * piece_seconds_ : 0.1 + 4 * piece_seconds_;
   const Instant ripe = now - from_seconds(patience);
@@ -120,11 +127,14 @@ bool Engine::take_back_for(Link& link, Instant now) {
     const bool begun =
         state.received_units > 0 || std::any_of(state.units.begin(), state.units.end(),
                                                 [](Unit u) { return u != Unit::requested; });
-    if (begun && !would_be_sooner(link, piece, state, now)) continue;
-    if (!oldest || state.owned_since < oldest_since ||
-        (state.owned_since == oldest_since && piece < *oldest)) {
+    Instant since = state.owned_since;
+    if (begun && !would_be_sooner(link, piece, state, now)) {
+      if (!little_left) continue;
+      since = last_data_of(state);
+    }
+    if (!oldest || since < oldest_since || (since == oldest_since && piece < *oldest)) {
       oldest = piece;
-      oldest_since = state.owned_since;
+      oldest_since = since;
     }
   }
   if (!oldest) return false;

@@ -43,6 +43,7 @@ std::optional<wire::Block> Engine::next_block(LinkId id, Instant now) {
   config_.up.take(block.length, now);
   if (link->murder && block.begin == 0) picker_.add_copy(block.piece);
   rank_upload(*link);
+  tell_untold(*link, now);
   return block;
 }
 
@@ -86,7 +87,6 @@ void Engine::on_block_sent(LinkId id, const wire::Block& block, Instant now) {
   link->uploaded += block.length;
   uploaded_ += block.length;
   link->uploaded_since += block.length;
-  tell_untold(*link, now);
   const double seconds = to_seconds(now - link->upload_measured_at);
   if (seconds >= 0.05) {
     smooth(link->upload_rate, static_cast<double>(link->uploaded_since) / seconds, 0.5);

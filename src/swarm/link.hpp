@@ -32,7 +32,7 @@ struct Link {
   // What they have and what they were told.
   Bitfield theirs;
   Bitfield told;
-  std::vector<PieceIndex> untold;  ///< verified of late; said with the next message
+  std::vector<PieceIndex> untold;  ///< verified of late; said with the next message or block
 
   // Choking and interest; murder peers are never choked.
   bool they_choke = true;

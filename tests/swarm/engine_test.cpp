@@ -360,6 +360,34 @@ TEST_F(EngineTest, what_waits_longest_elsewhere_is_taken_back_when_little_is_lef
   EXPECT_FALSE(engine_->on_block_begin(slow, again[0].block, now_));
 }
 
+TEST_F(EngineTest, at_the_end_a_block_that_stops_coming_is_asked_for_elsewhere_soon) {
+  for (const bool moves : {true, false}) {
+    out_ = {};
+    make(1, false);
+    const LinkId stops = connect(1);
+    const LinkId other = connect(2);
+    say(stops, wire::HaveAll{});
+    const wire::Block block = out_.take<wire::Request>(stops).at(0).block;
+    EXPECT_TRUE(engine_->on_block_begin(stops, block, now_));
+    say(other, wire::HaveAll{});
+    for (int i = 0; i < 30; ++i) {
+      if (moves || i == 0) engine_->on_block_progress(stops, 500, now_);
+      pass(10ms);
+    }
+    if (moves) {
+      EXPECT_TRUE(out_.take<wire::Request>(other).empty());
+      continue;
+    }
+    EXPECT_EQ(out_.take<wire::Request>(other).at(0).block, block);
+    EXPECT_EQ(out_.detached.size(), 1u) << "late bytes must not touch the piece";
+    deliver(other, block);
+    verify_all();
+    EXPECT_TRUE(engine_->complete());
+    engine_->on_block_end(stops, block, now_);
+    EXPECT_EQ(engine_->wasted(), block.length);
+  }
+}
+
 TEST_F(EngineTest, a_slow_disk_holds_back_the_requests) {
   make(4000, false);
   const LinkId link = connect(1);
