@@ -252,6 +252,24 @@ TEST_F(PeerExchange, a_blocks_header_leaves_with_its_data) {
   EXPECT_EQ(raw.data_segments_in(), before + 1);
 }
 
+TEST_F(PeerExchange, what_is_said_when_a_block_is_given_leaves_before_it_in_its_segment) {
+  const Payload payload(1000);
+  connect_raw();
+  bool said = false;
+  left.hook = [&](Event event) {
+    if (event == Event::next_block && !std::exchange(said, true))
+      left.connection->send(wire::Have{PieceIndex(9)});
+  };
+  const unsigned before = raw.data_segments_in();
+  left.upload(payload.block(0, 0, 1000));
+  ASSERT_TRUE(raw.read_until_size(io, 9 + 1013));
+  EXPECT_EQ(raw.data_segments_in(), before + 1);
+  std::string expected;
+  wire::append(expected, wire::Have{PieceIndex(9)});
+  wire::append(expected, wire::Piece{wire::Block{PieceIndex(0), 0, 1000}});
+  EXPECT_EQ(raw.received().substr(0, expected.size()), expected);
+}
+
 TEST_F(PeerExchange, a_busy_upload_leaves_others_their_turn) {
   constexpr std::uint32_t length = 16'384;
   constexpr std::size_t count = 4000;

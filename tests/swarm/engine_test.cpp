@@ -450,7 +450,10 @@ TEST_F(EngineTest, announcements_wait_for_so_long_at_most_and_not_while_the_upli
   EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u) << "no company came";
   send_to(b, 1);
   EXPECT_EQ(fetch(3, true), 0u);
-  EXPECT_EQ(fetch(4, false), 2u) << "nobody else can tell of it; what waited goes along";
+  send_to(b, 2);
+  EXPECT_EQ(out_.take<wire::Have>(b).size(), 1u) << "with a block";
+  EXPECT_EQ(fetch(4, true), 0u);
+  EXPECT_EQ(fetch(5, false), 2u) << "nobody else can tell of it; what waited goes along";
 }
 
 TEST_F(EngineTest, says_how_far_it_is_when_it_has_come_a_step_further) {
