@@ -13,11 +13,11 @@ import sys
 
 FLOORS = {
     "base": 0,
-    "events": 1, "bittorrent": 1, "release": 1,
+    "events": 1, "bittorrent": 1, "release": 1, "orders": 1,
     "swarm": 2, "tracker": 2, "net": 2,
     "host": 3, "lab": 3,
     "node": 4, "sim": 4,
-    "fleet": 5,
+    "agent": 5, "fleet": 5,
     "cli": 6,
 }
 ROOF = 7  # main.cpp and whatever else lies in src/ itself
