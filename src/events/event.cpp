@@ -28,6 +28,9 @@ struct Name {
   std::string_view operator()(const Fleet&) const { return "fleet"; }
   std::string_view operator()(const Release&) const { return "release"; }
   std::string_view operator()(const Drifted&) const { return "drifted"; }
+  std::string_view operator()(const DeployStarted&) const { return "deploy_started"; }
+  std::string_view operator()(const HostChanged&) const { return "host"; }
+  std::string_view operator()(const HostReport&) const { return "host_report"; }
   std::string_view operator()(const Warning&) const { return "warning"; }
   std::string_view operator()(const ErrorEvent&) const { return "error"; }
   std::string_view operator()(const Summary&) const { return "summary"; }
@@ -36,6 +39,10 @@ struct Name {
 /// Adds an event's own fields to its line.
 struct Fields {
   Json& line;
+
+  void unless_empty(const char* name, const std::string& value) const {
+    if (!value.empty()) line[name] = value;
+  }
 
   void operator()(const Started& e) const {
     line["command"] = e.command;
@@ -129,6 +136,39 @@ struct Fields {
     line["path"] = e.path;
     line["kind"] = e.kind;
     line["detail"] = e.detail;
+  }
+  void operator()(const DeployStarted& e) const {
+    line["deploy"] = e.deploy;
+    line["command"] = e.command;
+    line["tag"] = e.tag;
+    line["dest"] = e.dest;
+    line["hosts"] = e.hosts;
+  }
+  void operator()(const HostChanged& e) const {
+    line["host"] = e.host;
+    line["state"] = e.state;
+    unless_empty("phase", e.phase);
+    unless_empty("reason", e.reason);
+  }
+  void operator()(const HostReport& e) const {
+    line["host"] = e.host;
+    line["address"] = e.address;
+    line["state"] = e.state;
+    line["good"] = e.good;
+    unless_empty("phase", e.phase);
+    unless_empty("failure", e.failure);
+    unless_empty("reason", e.reason);
+    line["live_tag"] = e.live_tag;
+    line["previous_tag"] = e.previous_tag;
+    if (e.reached_s) line["reached_s"] = rounded(*e.reached_s);
+    if (e.staged_s) line["staged_s"] = rounded(*e.staged_s);
+    if (e.activated_s) line["activated_s"] = rounded(*e.activated_s);
+    if (e.checked_s) line["checked_s"] = rounded(*e.checked_s);
+    line["fetched_bytes"] = e.fetched_bytes;
+    line["resumed_bytes"] = e.resumed_bytes;
+    line["fed_bytes"] = e.fed_bytes;
+    line["wave"] = e.wave;
+    line["notes"] = e.notes;
   }
   void operator()(const Warning& e) const { line["message"] = e.message; }
   void operator()(const ErrorEvent& e) const {

@@ -137,6 +137,45 @@ struct Drifted {
   std::string detail;
 };
 
+/// A command that works on many hosts begins.
+struct DeployStarted {
+  std::string deploy;   ///< id
+  std::string command;  ///< "deploy", "activate", "rollback", …
+  std::string tag;
+  std::string dest;
+  std::uint32_t hosts = 0;
+};
+
+/// A host came to another state.
+struct HostChanged {
+  std::string host;
+  std::string state;   ///< "waiting", "reached", "staging", …
+  std::string phase;   ///< that failed; empty: none did
+  std::string reason;  ///< why; empty when nothing failed
+};
+
+/// How a command on many hosts ended for one of them.
+struct HostReport {
+  std::string host;
+  std::string address;
+  std::string state;
+  bool good = false;    ///< it has what was asked for
+  std::string phase;    ///< that failed; empty: none did
+  std::string failure;  ///< kind of the error; empty: none
+  std::string reason;
+  std::string live_tag;
+  std::string previous_tag;
+  std::optional<double> reached_s;
+  std::optional<double> staged_s;
+  std::optional<double> activated_s;
+  std::optional<double> checked_s;
+  std::uint64_t fetched_bytes = 0;
+  std::uint64_t resumed_bytes = 0;
+  std::uint64_t fed_bytes = 0;
+  std::uint32_t wave = 0;
+  std::vector<std::string> notes;
+};
+
 /// Worth knowing; nothing ends for it.
 struct Warning {
   std::string message;
@@ -157,7 +196,7 @@ struct Summary {
 
 using Event = std::variant<Started, Listening, TrackerState, Progress, Complete, Staged, Activated,
                            RolledBack, Packed, PeerBanned, SwarmComplete, Fleet, Release, Drifted,
-                           Warning, ErrorEvent, Summary>;
+                           DeployStarted, HostChanged, HostReport, Warning, ErrorEvent, Summary>;
 
 /// As lines name it: "started", "rolled_back", …
 std::string_view event_name(const Event& event);

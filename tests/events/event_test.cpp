@@ -36,6 +36,14 @@ TEST(Event, values_arrive_as_they_were_given) {
   progress.seconds_left = 0;
   EXPECT_EQ(json::parse(to_json_line(progress, 0))["seconds_left"], 0.0);
 
+  EXPECT_FALSE(
+      json::parse(to_json_line(HostChanged{"web-1", "staged", "", ""}, 0)).contains("phase"));
+  HostReport host;
+  EXPECT_FALSE(json::parse(to_json_line(host, 0)).contains("staged_s"));
+  EXPECT_EQ(json::parse(to_json_line(host, 0))["notes"], json::array());
+  host.staged_s = 0;
+  EXPECT_EQ(json::parse(to_json_line(host, 0))["staged_s"], 0.0);
+
   const json fleet = json::parse(to_json_line(Fleet{.slowest = {{"a", 1.5}, {"b", 2}}}, 0));
   EXPECT_EQ(fleet["slowest"][1]["name"], "b");
   EXPECT_EQ(json::parse(to_json_line(Fleet{}, 0))["slowest"], json::array());

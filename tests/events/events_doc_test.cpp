@@ -51,9 +51,11 @@ std::map<std::string, Section> read_page() {
 }
 
 bool has_type(const json& value, std::string_view type) {
+  constexpr std::string_view optional = ", optional";
+  if (type.ends_with(optional)) type.remove_suffix(optional.size());
   if (type == "string") return value.is_string();
   if (type == "integer") return value.is_number_integer();
-  if (type == "number" || type == "number, optional") return value.is_number();
+  if (type == "number") return value.is_number();
   if (type == "boolean") return value.is_boolean();
   if (type == "array") return value.is_array();
   return false;

@@ -1,0 +1,322 @@
+// What a person reads at the end of a fleet command: the outcome first, then who differs and why,
+// then what to do.
+#include <algorithm>
+#include <fmt/format.h>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/units.hpp"
+#include "fleet/name_ranges.hpp"
+#include "fleet/report.hpp"
+
+namespace murder::fleet {
+namespace {
+
+constexpr std::size_t page_width = 100;
+constexpr std::size_t reason_limit = 500;
+
+std::string seconds(double s) { return format_duration(from_seconds(s)); }
+
+std::string hosts(std::size_t count) {
+  return fmt::format("{} host{}", count, count == 1 ? "" : "s");
+}
+
+std::string release(const FleetReport& report) {
+  return report.tag.empty() ? std::string("the release") : printable(report.tag);
+}
+
+/// Columns that a text takes: its UTF-8 characters.
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+// --- the outcome ---------------------------------------------------------------------------------
+
+/// "all 16 hosts", "web-1", "13 of 16 hosts", "none of 16 hosts".
+std::string share(std::size_t count, const FleetReport& report) {
+  const std::size_t all = report.hosts.size();
+  if (all == 1) return count == 1 ? printable(report.hosts.front().name) : "no host";
+  if (count == all) return "all " + hosts(all);
+  if (count == 0) return "none of " + hosts(all);
+  return fmt::format("{} of {}", count, hosts(all));
+}
+
+std::string achieved(const FleetReport& report, std::size_t good) {
+  const std::string on = share(good, report);
+  const std::string tag = release(report);
+  switch (report.goal) {
+    case Goal::answered:
+      return on + (good == 1 ? " answers" : " answer");
+    case Goal::staged:
+      return fmt::format("{} is staged on {}", tag, on);
+    case Goal::activated:
+      return fmt::format("{} is live on {}", tag, on);
+    case Goal::healthy:
+      return fmt::format("{} is live and well on {}", tag, on);
+    case Goal::rolled_back:
+      return fmt::format("{}{} is live again on {}", report.tag.empty() ? "the release before" : "",
+                         report.tag.empty() ? "" : tag, on);
+  }
+  return on;
+}
+
+std::size_t count_of(const FleetReport& report, HostState state) {
+  return static_cast<std::size_t>(std::count_if(report.hosts.begin(), report.hosts.end(),
+                                                [&](const auto& h) { return h.state == state; }));
+}
+
+std::size_t count_failed(const FleetReport& report) {
+  return static_cast<std::size_t>(
+      std::count_if(report.hosts.begin(), report.hosts.end(),
+                    [](const auto& h) { return h.failure.has_value(); }));
+}
+
+std::string counts_line(const FleetReport& report) {
+  std::string line;
+  for (const auto& [state, count] : count_states(report))
+    line += fmt::format("{}{} {}", line.empty() ? "" : ", ", count, state_words(state));
+  return line;
+}
+
+// --- all hosts, a line each ----------------------------------------------------------------------
+
+struct Column {
+  std::string head;
+  bool to_the_right;
+  std::function<std::string(const HostReport&)> cell;
+};
+
+std::string time_cell(const std::optional<double>& time) { return time ? seconds(*time) : ""; }
+std::string bytes_cell(std::uint64_t bytes) { return bytes == 0 ? "" : format_bytes(bytes); }
+
+std::vector<Column> columns(const FleetReport& report) {
+  const auto live_elsewhere = [&](const HostReport& host) {
+    return !host.live_tag.empty() && host.live_tag != report.tag;
+  };
+  const bool say_what_is_live =
+      report.goal == Goal::rolled_back || report.goal == Goal::answered ||
+      std::any_of(report.hosts.begin(), report.hosts.end(), live_elsewhere);
+  std::vector<Column> all = {
+      {"HOST", false, [](const auto& h) { return printable(h.name); }},
+      {"STATE", false, [](const auto& h) { return std::string(state_words(h.state)); }},
+      {"LIVE", false,
+       [=](const auto& h) { return say_what_is_live ? printable(h.live_tag) : std::string(); }},
+      {"REACHED", true, [](const auto& h) { return time_cell(h.reached_s); }},
+      {"STAGED", true, [](const auto& h) { return time_cell(h.staged_s); }},
+      {"ACTIVATED", true, [](const auto& h) { return time_cell(h.activated_s); }},
+      {"CHECKED", true, [](const auto& h) { return time_cell(h.checked_s); }},
+      {"FETCHED", true, [](const auto& h) { return bytes_cell(h.fetched_bytes); }},
+      {"RESUMED", true, [](const auto& h) { return bytes_cell(h.resumed_bytes); }},
+      {"OVER SSH", true, [](const auto& h) { return bytes_cell(h.fed_bytes); }}};
+  // What is empty for every host is left out.
+  std::erase_if(all, [&](const Column& column) {
+    return std::all_of(report.hosts.begin(), report.hosts.end(),
+                       [&](const auto& host) { return column.cell(host).empty(); });
+  });
+  return all;
+}
+
+std::string table(const FleetReport& report) {
+  std::vector<std::string> lines(report.hosts.size() + 1);
+  for (const Column& column : columns(report)) {
+    std::vector<std::string> cells = {column.head};
+    for (const HostReport& host : report.hosts) {
+      const std::string text = column.cell(host);
+      cells.push_back(text.empty() ? "-" : text);
+    }
+    std::size_t widest = 0;
+    for (const std::string& cell : cells) widest = std::max(widest, width(cell));
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const std::string space(widest - width(cells[i]), ' ');
+      lines[i] += "  " + (column.to_the_right ? space + cells[i] : cells[i] + space);
+    }
+  }
+  std::string text;
+  for (std::string& line : lines) {
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+// --- alike hosts together ------------------------------------------------------------------------
+
+/// Hosts of which one thing is to be said, in the order in which it is first said.
+class Groups {
+ public:
+  void add(const std::string& what, const std::string& host) {
+    const auto [place, is_new] = index_.emplace(what, groups_.size());
+    if (is_new) groups_.push_back({what, {}});
+    groups_[place->second].names.push_back(host);
+  }
+
+  /// "12 hosts failed in reach: connection refused", and their names below.
+  std::string text(std::size_t max_names) const {
+    std::string out;
+    for (const Group& group : groups_) {
+      const bool one = group.names.size() == 1;
+      out += fmt::format(
+          "{} {}\n", one ? printable(group.names.front()) : hosts(group.names.size()), group.what);
+      if (!one) out += names_below(group.names, max_names);
+    }
+    return out;
+  }
+
+ private:
+  struct Group {
+    std::string what;
+    std::vector<std::string> names;
+  };
+
+  static std::string names_below(const std::vector<std::string>& names, std::size_t max_names) {
+    std::string out;
+    std::string line;
+    std::size_t shown = 0;
+    const std::vector<std::string> ranges = name_ranges(names);
+    for (const std::string& range : ranges) {
+      const std::string word =
+          shown == max_names ? fmt::format("and {} more", ranges.size() - shown) : printable(range);
+      if (!line.empty() && width(line) + width(word) + 2 > page_width) {
+        out += line + "\n";
+        line.clear();
+      }
+      line += (line.empty() ? "    " : " ") + word + (shown + 1 < ranges.size() ? "," : "");
+      if (shown++ == max_names) {
+        if (line.back() == ',') line.pop_back();
+        break;
+      }
+    }
+    return out + line + "\n";
+  }
+
+  std::vector<Group> groups_;
+  std::map<std::string, std::size_t> index_;
+};
+
+/// A reason often names the host that it is about; those of other hosts are the same but for that.
+std::string without_name(std::string reason, const HostReport& host) {
+  for (const std::string& own : {host.name, host.address}) {
+    if (own.size() < 3) continue;
+    for (std::size_t at = reason.find(own); at != std::string::npos; at = reason.find(own, at + 4))
+      reason.replace(at, own.size(), "HOST");
+  }
+  return reason;
+}
+
+std::string failure_words(const HostReport& host, const std::string& reason) {
+  std::string words = "failed";
+  if (host.failed_in) words += fmt::format(" in {}", phase_name(*host.failed_in));
+  if (host.state != HostState::failed) words += fmt::format(", {} now", state_words(host.state));
+  return reason.empty() ? words : fmt::format("{}: {}", words, printable(reason, reason_limit));
+}
+
+Groups failures(const FleetReport& report) {
+  std::map<std::string, std::size_t> sharers;
+  const auto shared = [](const HostReport& host) {
+    return failure_words(host, without_name(host.reason, host));
+  };
+  const auto has_failed = [](const HostReport& host) {
+    return host.failure.has_value() || host.state == HostState::failed;
+  };
+  for (const HostReport& host : report.hosts)
+    if (has_failed(host)) ++sharers[shared(host)];
+  Groups groups;
+  for (const HostReport& host : report.hosts) {
+    if (!has_failed(host)) continue;
+    const std::string words = shared(host);
+    groups.add(sharers[words] > 1 ? words : failure_words(host, host.reason), host.name);
+  }
+  return groups;
+}
+
+/// Those that neither failed nor have what was asked for.
+Groups others(const FleetReport& report) {
+  Groups groups;
+  for (const HostReport& host : report.hosts)
+    if (!host.failure && host.state != HostState::failed && !is_good(host, report.goal))
+      groups.add(std::string(state_words(host.state)), host.name);
+  return groups;
+}
+
+Groups notes(const FleetReport& report) {
+  Groups groups;
+  for (const HostReport& host : report.hosts)
+    for (const std::string& note : host.notes)
+      groups.add(printable(without_name(note, host), reason_limit), host.name);
+  return groups;
+}
+
+// --- what to do ----------------------------------------------------------------------------------
+
+/// A host whose hooks or checks may have printed why it failed.
+const HostReport* with_output(const FleetReport& report) {
+  for (const HostReport& host : report.hosts)
+    if (host.failed_in == Phase::activate || host.failed_in == Phase::check ||
+        host.failed_in == Phase::rollback)
+      return &host;
+  return nullptr;
+}
+
+std::string advice(const FleetReport& report) {
+  std::string text;
+  if (const HostReport* host = with_output(report); host != nullptr && !report.deploy.empty())
+    text += fmt::format("murder logs {} {} shows what was printed there\n", report.deploy,
+                        printable(host->name));
+  if (count_of(report, HostState::unknown) > 0)
+    text += fmt::format("murder releases --hosts … --to {} shows what is live where\n",
+                        printable(report.dest, 4096));
+  if (report.rolled_back)
+    text +=
+        "What was live before is live again where it had been switched. To try again: the "
+        "same command; nothing is fetched twice\n";
+  else if (count_good(report) < report.hosts.size())
+    text += "Run the same command again to go on: nothing is fetched twice\n";
+  return text;
+}
+
+}  // namespace
+
+std::string outcome_line(const FleetReport& report) {
+  const std::size_t good = count_good(report);
+  const std::size_t failed = count_failed(report);
+  const bool all = good == report.hosts.size();
+  std::string line;
+  if (report.signal) line = fmt::format("interrupted after {}: ", seconds(report.seconds));
+  if (report.rolled_back)
+    line += fmt::format("{} is rolled back on {}", release(report),
+                        hosts(count_of(report, HostState::rolled_back)));
+  else if (all && good > 0 && count_of(report, HostState::unchanged) == good)
+    line += report.goal == Goal::staged
+                ? fmt::format("{} was staged already on {}", release(report), share(good, report))
+                : fmt::format("{} was live already on {}", release(report), share(good, report));
+  else
+    line += achieved(report, good);
+  if (!report.signal) line += fmt::format(" after {}", seconds(report.seconds));
+  if (failed > 0) line += fmt::format("; {} failed", failed);
+  return line;
+}
+
+std::string summary_text(const FleetReport& report, const SummaryOptions& options) {
+  std::string text = outcome_line(report) + "\n";
+  if (!report.problem.empty()) text += printable(report.problem, reason_limit) + "\n";
+  for (const std::string& note : report.notes) text += printable(note, reason_limit) + "\n";
+  const bool is_small = report.hosts.size() <= options.all_hosts_up_to;
+  if (is_small && !report.hosts.empty())
+    text += "\n" + table(report);
+  else if (count_states(report).size() > 1)
+    text += counts_line(report) + "\n";
+
+  std::string details = failures(report).text(options.max_names);
+  if (!is_small) details += others(report).text(options.max_names);
+  details += notes(report).text(options.max_names);
+  if (!details.empty()) text += "\n" + details;
+
+  const std::string what_to_do = options.advice ? advice(report) : std::string();
+  if (!what_to_do.empty()) text += "\n" + what_to_do;
+  return text;
+}
+
+}  // namespace murder::fleet
