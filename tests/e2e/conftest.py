@@ -273,12 +273,15 @@ def fleet_lab(start_program, murder, folder):
     nat=True: the control machine is behind a router that masquerades. jump=True: ssh reaches the
     hosts through a jump host alone. labels: a text for each line of the hosts file.
 
-    One host differs from the others by its index, from 0 on:
+    One host differs from the others by its index, from 0 on ("jump" is one, too):
     disks={2: "20M"} a small disk; readonly={1} its disk cannot be written to;
     noexec={1: ["home", "vartmp"]} nothing there can be executed (also "tmp", "srv");
     no_tools={3} without curl, wget and bash, or {3: ["curl"]}; shell={5: "/usr/bin/fish"};
+    users={6: "deploy"} ssh logs in as an ordinary user, and of those sudo={6} who may sudo;
     login_noise={4: text} a banner, and a profile that prints; env={0: {"NAME": "value"}} variables
-    of its ssh sessions; users={6: "deploy"} ssh logs in as an ordinary user, sudo={6} who may sudo.
+    of its ssh sessions; ulimit={0: "-n 64"} their limits; arch={0: "i686"} what uname -m says;
+    sshd={"jump": "MaxStartups 1:100:1"} lines of its sshd's configuration;
+    clock_skew={0: 31536000} seconds by which its clock is ahead, for programs that are not static.
     """
     with contextlib.ExitStack() as labs:
         numbers = itertools.count()

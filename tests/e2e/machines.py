@@ -5,6 +5,7 @@ is told on its standard input. When that is closed, also because the test was ki
 kernel kills what else runs in there and takes the network down: nothing is ever left behind.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -12,6 +13,8 @@ import signal
 import subprocess
 
 import pytest
+
+PROGRAMS = f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"  # where they are found
 
 # The pid that others use is the one in the /proc of the machine outside, which lies below that of
 # another machine when the mounts are from there.
@@ -45,7 +48,7 @@ class Machine:
              "bash", "-c", _INIT, "init", self.name, str(self._log),
              "inherited" if mounts_of else "own"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            bufsize=1)
+            env={**os.environ, "PATH": PROGRAMS})
 
     def wait_until_on(self):
         self.pid = int(self._answer("power on"))
@@ -80,7 +83,8 @@ class Machine:
         if self._process is None:
             return
         if self.pid is not None:
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
