@@ -192,7 +192,7 @@ class Host(Machine):
 
     def begin_boot(self):
         """Its files and its network; then sshd."""
-        self.begin(self._mounts() + self._network())
+        self.begin(self._network() + self._mounts())
         self._begin_sshd()
 
     def finish_boot(self):
@@ -203,36 +203,29 @@ class Host(Machine):
         return (self._etc_ssh / "host_key.pub").read_text().strip()
 
     def _mounts(self):
+        """Commands that put the host's own files over those of the machine outside."""
         folder, home = self.folder, pwd.getpwuid(0).pw_dir
-        options = {name: self.traits.get(name, ()) for name in ("noexec", "readonly")}
-
-        def mount(what, where):
-            flags = [flag for flag, name in (("noexec", "noexec"), ("ro", "readonly"))
-                     if what in options[name]]
-            lines = [f"mount --bind {folder / what} {where}"]
-            if flags:
-                lines.append(f"mount -o remount,bind,{','.join(flags)} {where}")
-            return lines
-
-        lines = ["mount -t tmpfs -o mode=755 run /run", "mkdir /run/sshd"]
+        lines = ["run /run tmpfs mode=755"]
         if self.user != "root":
             home = f"/home/{self.user}"
-            lines += ["mount -t tmpfs -o mode=755 home /home", f"mkdir {home}"]
-        for name in ("passwd", "shadow", "group", "hosts"):
-            lines += mount(name, f"/etc/{name}")
+            lines.append("home /home tmpfs mode=755")
+        own = [(name, f"/etc/{name}") for name in ("passwd", "shadow", "group", "hosts", "ssh")]
+        own.append(("srv", DISK))
         if (folder / "sudoers").exists():
-            lines += mount("sudoers", "/etc/sudoers")
-        lines += mount("ssh", "/etc/ssh") + mount("srv", DISK)
+            own.append(("sudoers", "/etc/sudoers"))
         for tool in self.traits.get("no_tools", ()):
             found = shutil.which(tool, path=PROGRAMS)
             if found:
-                lines.append(f"mount --bind {folder / 'no-tool'} {os.path.realpath(found)}")
+                own.append(("no-tool", os.path.realpath(found)))
         # Last what may hide the lab's own folder, from which the others come.
-        places = [("home", home), ("vartmp", "/var/tmp"), ("tmp", "/tmp")]
-        places.sort(key=lambda place: folder.is_relative_to(place[1]))
-        for what, where in places:
-            lines += mount(what, where)
-        return "\n".join(lines) + "\n"
+        own += sorted([("home", home), ("vartmp", "/var/tmp"), ("tmp", "/tmp")],
+                      key=lambda place: folder.is_relative_to(place[1]))
+        for name, place in own:
+            flags = [",noexec" if name in self.traits.get("noexec", ()) else "",
+                     ",ro" if name in self.traits.get("readonly", ()) else ""]
+            lines.append(f"{folder / name} {place} none bind,x-mount.mkdir{''.join(flags)}")
+        (folder / "fstab").write_text("\n".join(lines) + "\n")
+        return f"mount --no-mtab --all --fstab {folder / 'fstab'}\nmkdir /run/sshd\n"
 
     def _network(self):
         lines = ["ip link set lo up", f"ip addr add {self.address}/32 dev eth0",
