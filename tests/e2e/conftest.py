@@ -5,6 +5,7 @@ never outlive their test.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ import time
 
 import pytest
 
+from fleet_lab import make_fleet_lab
 from shaped import ShapedSwarm, shaped_net
 from swarm import Swarm
 
@@ -261,6 +263,30 @@ def shaped_swarm(swarm, start_program, murder):
     with contextlib.ExitStack() as nets:
         yield lambda hosts, mbit: ShapedSwarm(swarm, start_program, murder,
                                               nets.enter_context(shaped_net(hosts, mbit)))
+
+
+@pytest.fixture
+def fleet_lab(start_program, murder, folder):
+    """fleet_lab(hosts=4): a lab of hosts with sshd, as FleetLab, ended with the test.
+
+    mbit, control_mbit: what the links of the hosts and of the control machine carry, each way.
+    nat=True: the control machine is behind a router that masquerades. jump=True: ssh reaches the
+    hosts through a jump host alone. labels: a text for each line of the hosts file.
+
+    One host differs from the others by its index, from 0 on ("jump" is one, too):
+    disks={2: "20M"} a small disk; readonly={1} its disk cannot be written to;
+    noexec={1: ["home", "vartmp"]} nothing there can be executed (also "tmp", "srv");
+    no_tools={3} without curl, wget and bash, or {3: ["curl"]}; shell={5: "/usr/bin/fish"};
+    users={6: "deploy"} ssh logs in as an ordinary user, and of those sudo={6} who may sudo;
+    login_noise={4: text} a banner, and a profile that prints; env={0: {"NAME": "value"}} variables
+    of its ssh sessions; ulimit={0: "-n 64"} their limits; arch={0: "i686"} what uname -m says;
+    sshd={"jump": "MaxStartups 1:100:1"} lines of its sshd's configuration;
+    clock_skew={0: 31536000} seconds by which its clock is ahead, for programs that are not static.
+    """
+    with contextlib.ExitStack() as labs:
+        numbers = itertools.count()
+        yield lambda hosts, **asked: labs.enter_context(make_fleet_lab(
+            start_program, murder, folder / f"lab-{next(numbers)}", hosts=hosts, **asked))
 
 
 @pytest.fixture(scope="session")
