@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "cli/commands.hpp"
+#include "cli/configured_flags.hpp"
 #include "cli/plot.hpp"
 #include "cli/simulate_report.hpp"
 #include "cli/simulate_scenario.hpp"
@@ -71,6 +72,10 @@ void add_network(CLI::App& command, SimulateArguments& a) {
       ->type_name("RATE");
   command.add_option("--seeder-link", a.seeder_link, "What the seeder's carries, if another")
       ->type_name("RATE");
+  command
+      .add_option("--feed", a.feed,
+                  "The seeder gets the release at that rate while it serves (default: has it)")
+      ->type_name("RATE");
   command.add_option("--latency", a.latency, "Between two hosts, one way (default: 0.1ms)")
       ->type_name("DURATION");
   command
@@ -122,8 +127,9 @@ void add_simulate(CLI::App& app, Action& action) {
       "  murder simulate --hosts 200 --slow 33%:100Mbit --late 10:50% --plot done.svg\n"
       "  murder simulate --hosts 400 --racks 10 --rack-link 2Gbit --churn 5%:10s --seeder-dies "
       "20s");
-  command->add_option("--hosts", arguments->hosts, "How many, 1 to 50000 (default: 16)")
-      ->type_name("COUNT");
+  configured_by_its_command(
+      *command->add_option("--hosts", arguments->hosts, "How many, 1 to 50000 (default: 16)")
+           ->type_name("COUNT"));
   command->add_option("--size", arguments->size, "Of the release, packed (default: 1GiB)")
       ->type_name("SIZE");
   add_network(*command, *arguments);

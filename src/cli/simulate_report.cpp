@@ -23,6 +23,8 @@ std::string_view name_of(sim::Bottleneck bottleneck) {
       return "all_uplinks";
     case sim::Bottleneck::rack_link:
       return "rack_link";
+    case sim::Bottleneck::feed:
+      return "feed";
   }
   return "";
 }
@@ -37,6 +39,8 @@ std::string_view words_of(sim::Bottleneck bottleneck) {
       return "a copy to every host over all uplinks together";
     case sim::Bottleneck::rack_link:
       return "one copy over a rack's link";
+    case sim::Bottleneck::feed:
+      return "one copy to the seeder";
   }
   return "";
 }
@@ -69,6 +73,7 @@ std::string timed(std::string_view name, double seconds, double limit_s) {
 std::string network_of(const sim::SimulationOptions& o) {
   std::string text = fmt::format("links of {}", format_rate(o.up));
   if (o.seeder_up) text += fmt::format(", the seeder's {}", format_rate(*o.seeder_up));
+  if (o.feed) text += fmt::format(", fed at {}", format_rate(*o.feed));
   if (o.rack_link)
     text += fmt::format(", {} racks behind {} each", o.racks, format_rate(*o.rack_link));
   return text + fmt::format(", latency {:.3g} ms", to_seconds(o.latency) * 1e3);

@@ -133,6 +133,7 @@ void set_network(const SimulateArguments& arguments, sim::SimulationOptions& opt
   options.up = options.down = rate_of(arguments.link, "--link");
   if (!arguments.seeder_link.empty())
     options.seeder_up = rate_of(arguments.seeder_link, "--seeder-link");
+  if (!arguments.feed.empty()) options.feed = rate_of(arguments.feed, "--feed");
   options.latency = parse_duration(arguments.latency, "--latency");
   if (options.latency > longest_latency)
     refuse(fmt::format("--latency: {} is more than {}", format_duration(options.latency),

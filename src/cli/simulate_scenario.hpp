@@ -15,6 +15,7 @@ struct SimulateArguments {
   std::string size = "1GiB";
   std::string link = "1Gbit";
   std::string seeder_link;
+  std::string feed;
   std::string latency = "0.1ms";
   std::string efficiency = "100%";
   std::vector<std::string> slow;  ///< HOSTS:RATE

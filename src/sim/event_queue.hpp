@@ -27,6 +27,7 @@ enum class EventKind : std::uint8_t {
   tracker_asked,
   tracker_answered,
   reset,
+  fed,
 };
 
 struct Event {

@@ -52,6 +52,7 @@ Limit limit_of_those(const SimulationOptions& options, Counts&& counts) {
     raise(limit, own.seconds, own.bottleneck);
   }
   raise(limit, copies * bytes / uplinks, Bottleneck::all_uplinks);
+  if (options.feed) raise(limit, bytes / options.feed->bytes_per_second, Bottleneck::feed);
   if (options.rack_link && other_racks)
     raise(limit, bytes / options.rack_link->bytes_per_second, Bottleneck::rack_link);
   return limit;

@@ -16,6 +16,7 @@ enum class Bottleneck : std::uint8_t {
   host_link,    ///< the slowest host has to take one in, from when it joins
   all_uplinks,  ///< as many copies as there are hosts have to be sent by somebody
   rack_link,    ///< one copy has to come into each rack
+  feed,         ///< one copy has to come to the seeder
 };
 
 struct Limit {

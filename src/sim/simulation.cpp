@@ -57,7 +57,9 @@ SimulationResult World::conclude() {
     result_.complete_s.push_back(nodes_[i]->complete_s);
     result_.wasted_bytes += nodes_[i]->engine->wasted();
   }
-  const double seeder_up = options_.seeder_up.value_or(options_.up).bytes_per_second;
+  double seeder_up = options_.seeder_up.value_or(options_.up).bytes_per_second;
+  if (options_.feed)
+    seeder_up = std::min(seeder_up, options_.feed->bytes_per_second * options_.efficiency);
   const auto size = static_cast<double>(options_.size_bytes);
   result_.plain_copy_s = size * wire_overhead * options_.efficiency /
                          std::min(seeder_up, options_.down.bytes_per_second);

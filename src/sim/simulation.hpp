@@ -38,6 +38,8 @@ struct SimulationOptions {
   Rate up{6.25e6};
   Rate down{6.25e6};
   std::optional<Rate> seeder_up;
+  /// The seeder starts with nothing and is fed at that rate, in order; none: it has everything.
+  std::optional<Rate> feed;
   RateLimits limits;        ///< of every host and the seeder, as `--up` and `--down`
   std::uint32_t racks = 1;  ///< host i stands in rack i % racks, the seeder in rack 0
   /// What connections make of each link, above 0 and at most 1: TCP, with several of them both
@@ -62,7 +64,7 @@ struct SimulationOptions {
 struct SimulationResult {
   /// Seconds from the start to every piece verified, by host; nullopt: never.
   std::vector<std::optional<double>> complete_s;
-  double plain_copy_s = 0;   ///< size / min(seeder's uplink, common downlink)
+  double plain_copy_s = 0;   ///< size / min(seeder's feed and uplink, common downlink)
   double seeder_copies = 0;  ///< bytes the seeder sent ÷ size
   std::uint32_t pieces = 0;
   std::uint64_t announces = 0;

@@ -57,7 +57,7 @@ void World::add_node(std::uint32_t i) {
   node.back_after = plan.back_after;
   awaited_ += node.awaited ? 1 : 0;
   swarm::Bitfield have(geometry_.piece_count());
-  if (node.seeder || node.poisoner) have.set_all();
+  if ((node.seeder && !options_.feed) || node.poisoner) have.set_all();
   make_engine(node, std::move(have));
   // Processes start within 2 ms of each other.
   const Duration jitter = std::chrono::microseconds(random_.below(2000));
@@ -128,6 +128,7 @@ void World::handle(const Event& event) {
   if (event.kind == EventKind::join) {
     node.up_and_running = true;
     node.engine->start(now_);
+    if (node.seeder && options_.feed) feed_next(node, now_);
     schedule_tick(node);
     return;
   }
@@ -165,6 +166,9 @@ void World::handle(const Event& event) {
       break;
     case EventKind::verified:
       verified(node, event.block.piece);
+      break;
+    case EventKind::fed:
+      fed(node, event.block.piece);
       break;
     case EventKind::tracker_asked:
       tracker_asked(node);
@@ -241,6 +245,23 @@ void World::verified(Node& node, PieceIndex piece) {
   if (!node.engine->complete() || node.complete_s || node.seeder) return;
   node.complete_s = to_seconds(now_ - start_);
   give_up_on(node);
+}
+
+/// What the seeder has not got from others, in order, as a deploy hands it over.
+void World::feed_next(Node& node, Instant at) {
+  for (std::uint32_t i = 0; i < geometry_.piece_count(); ++i) {
+    const PieceIndex piece(i);
+    if (node.engine->have().test(piece)) continue;
+    push(at + time_for(geometry_.piece_size(piece) * wire_overhead, *options_.feed), EventKind::fed,
+         node.index, 0, wire::Block{piece, 0, 0});
+    return;
+  }
+}
+
+void World::fed(Node& node, PieceIndex piece) {
+  node.engine->on_piece_fed(piece, now_);
+  last_progress_ = now_;
+  feed_next(node, now_);
 }
 
 Duration Node::round_trip(LinkId) const { return 2 * world.latency(); }

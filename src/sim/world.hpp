@@ -151,6 +151,8 @@ class World {
   void dialled(Node& node, std::uint32_t target);
   void reset(Node& node, std::uint32_t link);
   void verified(Node& node, PieceIndex piece);
+  void fed(Node& node, PieceIndex piece);
+  void feed_next(Node& node, Instant at);
 
   void tracker_asked(Node& node);
   void tracker_answered(Node& node);

@@ -14,6 +14,15 @@ Announcer::Announcer(std::vector<std::string> trackers) : trackers_(std::move(tr
 
 void Announcer::start(Instant now) { due_ = now; }
 
+void Announcer::add_first(const std::string& tracker, Instant now) {
+  std::erase(trackers_, tracker);
+  trackers_.insert(trackers_.begin(), tracker);
+  current_ = 0;
+  failures_ = 0;
+  under_way_ = false;
+  if (due_) due_ = now;
+}
+
 std::optional<Instant> Announcer::next_due() const {
   return under_way_ || trackers_.empty() ? std::nullopt : due_;
 }

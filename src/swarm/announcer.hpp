@@ -27,6 +27,9 @@ class Announcer {
   std::optional<Instant> next_due() const;
 
   void start(Instant now);
+  /// One more, asked now and before the others. An announce under way is given up: neither
+  /// succeeded() nor failed() may follow for it.
+  void add_first(const std::string& tracker, Instant now);
   /// `completed` is said as soon as possible.
   void complete(Instant now);
   /// Too few links: ask sooner than the interval, but not more than once a second.

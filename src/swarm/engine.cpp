@@ -17,7 +17,7 @@ Engine::Engine(EngineConfig config, Bitfield have, Random random, Driver& driver
       picker_(config_.geometry, std::move(have)),
       announcer_(config_.trackers) {
   if (!config_.first.empty()) picker_.set_first(config_.first);
-  if (config_.seeder) seed_.emplace(config_.geometry, config_.first);
+  if (config_.seeder) seed_.emplace(config_.geometry, config_.first, picker_.have());
   for (std::uint32_t i = 0; i < config_.geometry.piece_count(); ++i)
     if (picker_.have().test(PieceIndex(i)))
       bytes_have_ += config_.geometry.piece_size(PieceIndex(i));
@@ -124,7 +124,8 @@ void Engine::introduce(Link& link, Instant now) {
   hello.request_queue = max_queued_uploads;
   hello.upload_only = complete();
   hello.client = "murder " MURDER_VERSION;
-  hello.have_pieces = have().count();
+  // Who gets it from elsewhere is no measure of how far the others should be.
+  hello.have_pieces = seed_ && !complete() ? 0 : have().count();
   hello.max_block_bytes = largest_block(config_.up);
   send(link, wire::Extended{0, wire::encode_extension_handshake(hello)}, now);
 }
@@ -188,7 +189,7 @@ void Engine::tell_everyone(PieceIndex piece, Instant now) {
   // Our uplink is idle: they wait for this, and there is nothing that it could travel with.
   const bool awaited = now - last_upload_ > from_seconds(2 * piece_interval_s_);
   const bool at_once = awaited || picker_.untouched() == 0;
-  if (!at_once && picker_.availability(piece) == 1) tell_a_few(piece, now);
+  if (!at_once && picker_.availability(piece) <= 1) tell_a_few(piece, now);
   for (auto& [id, link] : links_) {
     if (!link.murder || at_once) {
       tell_have(link, piece, now);
@@ -199,7 +200,17 @@ void Engine::tell_everyone(PieceIndex piece, Instant now) {
   }
 }
 
-/// Of a piece that we alone got of its source: as many as we can soon serve, so that it spreads.
+/// Of a piece that has just come to a seeder: the next one whom it is shown to.
+void Engine::show_new(PieceIndex piece, Instant now) {
+  last_verified_ = now;
+  for (auto& [id, link] : links_)
+    if (!link.murder) tell_have(link, piece, now);
+  seed_->add(piece, picker_.availability(piece) == 0);
+  if (const auto next = seed_->neediest()) show_more(*find(*next), now);
+}
+
+/// Of a piece that nobody else has, its source apart: as many as we can soon serve, so that it
+/// spreads.
 void Engine::tell_a_few(PieceIndex piece, Instant now) {
   std::vector<Link*> idle;
   for (auto& [id, link] : links_)
@@ -227,6 +238,14 @@ void Engine::show_more(Link& link, Instant now) {
 
 void Engine::open_to_all(Instant now) {
   for (auto& [id, link] : links_) show_more(link, now);
+}
+
+/// Nothing new has come to this seeder for a while, and what is there has left once: from then on
+/// anybody may ask for it.
+void Engine::show_all_there_is(Instant now) {
+  for (auto& [id, link] : links_)
+    have().for_each_not_in(link.told,
+                           [&, &to = link](PieceIndex piece) { tell_have(to, piece, now); });
 }
 
 void Engine::they_have(Link& link, PieceIndex piece) {
@@ -266,6 +285,11 @@ void Engine::on_tracker_reply(const AnnounceReply& reply, Instant now) {
 
 void Engine::on_tracker_failed(Instant now) {
   announcer_.failed(now);
+  announce_due(now);
+}
+
+void Engine::add_tracker(const std::string& tracker, Instant now) {
+  announcer_.add_first(tracker, now);
   announce_due(now);
 }
 
@@ -311,6 +335,7 @@ void Engine::tick(Instant now) {
     if (seed_ && !seed_->open()) {
       seed_->take_back(now, config_.stall);
       for (auto& [id, link] : links_) show_more(link, now);
+      if (seed_->idle() && now - last_verified_ >= config_.stall) show_all_there_is(now);
     }
     if (now >= next_slot_change_) assign_stock_slots(now);
     // A link that stalled gets one block to prove itself.

@@ -47,7 +47,8 @@ class Driver {
   virtual void rank_upload(LinkId link, std::uint32_t rank) = 0;
   /// on_connected or on_dial_failed follows.
   virtual void dial(const Endpoint& endpoint) = 0;
-  /// on_tracker_reply or on_tracker_failed follows.
+  /// on_tracker_reply or on_tracker_failed follows, unless another one is ordered before: then the
+  /// earlier one is given up.
   virtual void announce(const std::string& tracker, AnnounceEvent event) = 0;
   /// The engine has forgotten the link already; on_closed must not follow.
   virtual void close(LinkId link, const std::string& reason) = 0;
@@ -65,8 +66,10 @@ class Driver {
 struct EngineConfig {
   Geometry geometry;
   PeerId self;
-  bool seeder = false;            ///< rule 1 applies: show each piece once before showing any twice
-  std::vector<PieceIndex> first;  ///< fetched and seeded before the others
+  /// Rule 1 applies: show each piece once before showing any twice. It may have less than all: what
+  /// it is fed, or gets from others, is shown when it is there.
+  bool seeder = false;
+  std::vector<PieceIndex> first;      ///< fetched and seeded before the others
   std::vector<std::string> trackers;  ///< URLs
   RateLimit up;                       ///< payload sent
   RateLimit down;                     ///< payload asked for
@@ -90,7 +93,7 @@ struct LinkInfo {
 
 class Engine {
  public:
-  /// `have`: what is verified already; everything for a seeder.
+  /// `have`: what is verified already.
   Engine(EngineConfig config, Bitfield have, Random random, Driver& driver);
 
   void start(Instant now);
@@ -109,6 +112,11 @@ class Engine {
   std::optional<wire::Block> next_block(LinkId link, Instant now);
   void on_block_sent(LinkId link, const wire::Block& block, Instant now);
   void on_piece_verified(PieceIndex piece, bool matches, Instant now);
+  /// A piece came from outside of the swarm and is verified and written. Whoever was asked for it
+  /// is told not to send it; what is on its way all the same is thrown away.
+  void on_piece_fed(PieceIndex piece, Instant now);
+  /// To be asked before the others from now on, and at once.
+  void add_tracker(const std::string& tracker, Instant now);
   void on_tracker_reply(const AnnounceReply& reply, Instant now);
   void on_tracker_failed(Instant now);
   /// Call no later than next_tick() said.
@@ -131,7 +139,8 @@ class Engine {
   std::uint32_t pieces_out_of_reach() const;
   /// One of the links is to somebody who still lacks something.
   bool anyone_waiting() const;
-  /// Every piece has been sent once. Always true for one who is not a seeder.
+  /// Every piece of the torrent has been sent once or was seen at a peer. Always true for one who
+  /// is not a seeder.
   bool sent_once() const { return !seed_ || seed_->open(); }
   const std::map<LinkId, Link>& links() const { return links_; }
 
@@ -145,10 +154,13 @@ class Engine {
   void introduce(Link& link, Instant now);
   void tell_have(Link& link, PieceIndex piece, Instant now);
   void tell_untold(Link& link, Instant now);
+  void got(PieceIndex piece, Instant now);
   void tell_everyone(PieceIndex piece, Instant now);
+  void show_new(PieceIndex piece, Instant now);
   void tell_a_few(PieceIndex piece, Instant now);
   void show_more(Link& link, Instant now);
   void open_to_all(Instant now);
+  void show_all_there_is(Instant now);
   void they_have(Link& link, PieceIndex piece);
   void after_they_have(Link& link, Instant now);
 
@@ -170,6 +182,7 @@ class Engine {
   void release_requests(Link& link, Instant now, bool still_open);
   void return_block(const Link& link, const Link::Outstanding& outstanding);
   void cancel_request(Link& link, const wire::Block& block, Instant now);
+  void cancel_piece(PieceIndex piece, Instant now);
   void update_interest(Link& link, Instant now);
   void queue_upload(Link& link, const wire::Block& block, Instant now);
   void assign_stock_slots(Instant now);

@@ -176,6 +176,19 @@ void Engine::cancel_request(Link& link, const wire::Block& block, Instant now) {
   link.outstanding.erase(it);
 }
 
+/// From whomever it was asked.
+void Engine::cancel_piece(PieceIndex piece, Instant now) {
+  for (auto& [id, link] : links_) {
+    std::vector<wire::Block> given_up;
+    for (auto& o : link.outstanding) {
+      if (o.block.piece != piece) continue;
+      if (o.arriving) o.accepted = false;
+      given_up.push_back(o.block);
+    }
+    for (const wire::Block& block : given_up) cancel_request(link, block, now);
+  }
+}
+
 void Engine::return_block(const Link& link, const Link::Outstanding& outstanding) {
   if (outstanding.arriving && !outstanding.accepted) return;  // another link delivers it
   PieceInHand* state = picker_.in_hand(outstanding.block.piece);
@@ -316,12 +329,30 @@ void Engine::on_piece_verified(PieceIndex piece, bool matches, Instant now) {
     request_everywhere(now);
     return;
   }
+  got(piece, now);
+  if (waited) request_everywhere(now);
+}
+
+void Engine::on_piece_fed(PieceIndex piece, Instant now) {
+  if (have().test(piece)) return;
+  const PieceInHand* state = picker_.in_hand(piece);
+  const bool was_in_hand = state != nullptr;
+  if (was_in_hand && state->verifying) verifying_bytes_ -= config_.geometry.piece_size(piece);
+  if (was_in_hand) cancel_piece(piece, now);
+  got(piece, now);
+  if (was_in_hand) request_everywhere(now);
+}
+
+/// It is verified and written, wherever it came from.
+void Engine::got(PieceIndex piece, Instant now) {
   picker_.mark_have(piece);
   bytes_have_ += config_.geometry.piece_size(piece);
-  tell_everyone(piece, now);
+  if (seed_ && !seed_->open())
+    show_new(piece, now);
+  else
+    tell_everyone(piece, now);
   if (!complete()) {
     tell_progress(now);
-    if (waited) request_everywhere(now);
     return;
   }
   announcer_.complete(now);

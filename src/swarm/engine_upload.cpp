@@ -51,6 +51,7 @@ void Engine::tell_progress(Instant now) {
   const std::uint32_t step = steps_of(have().count(), config_.geometry);
   if (step <= progress_told_) return;
   progress_told_ = step;
+  if (seed_) return;
   for (auto& [id, link] : links_)
     if (link.murder) introduce(link, now);
 }

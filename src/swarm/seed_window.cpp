@@ -1,6 +1,7 @@
 #include "swarm/seed_window.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace murder::swarm {
 namespace {
@@ -12,13 +13,55 @@ constexpr std::uint64_t patient_rounds = 4;
 
 }  // namespace
 
-SeedWindow::SeedWindow(const Geometry& geometry, const std::vector<PieceIndex>& first)
-    : geometry_(geometry), out_(geometry.piece_count()) {
-  Bitfield queued(geometry.piece_count());
+SeedWindow::SeedWindow(const Geometry& geometry, const std::vector<PieceIndex>& first,
+                       const Bitfield& have)
+    : geometry_(geometry),
+      first_(geometry.piece_count()),
+      here_(have),
+      out_(geometry.piece_count()) {
   for (const PieceIndex piece : first)
-    if (queued.set(piece)) waiting_.push_back(piece);
-  for (std::uint32_t i = 0; i < geometry.piece_count(); ++i)
-    if (queued.set(PieceIndex(i))) waiting_.push_back(PieceIndex(i));
+    if (first_.set(piece) && here_.test(piece)) waiting_.push_back(piece);
+  here_.for_each_not_in(first_, [&](PieceIndex piece) { waiting_.push_back(piece); });
+}
+
+void SeedWindow::add(PieceIndex piece, bool lost) {
+  here_.set(piece);
+  if (open()) return;
+  if (lost) out_.reset(piece);
+  if (out_.test(piece)) return;
+  while (!waiting_.empty() && out_.test(waiting_.front())) waiting_.pop_front();
+  if (first_.test(piece))
+    waiting_.push_front(piece);
+  else
+    waiting_.push_back(piece);
+}
+
+std::uint64_t SeedWindow::pending_bytes(const Window& window) const {
+  std::uint64_t pending = 0;
+  for (const Shown& s : window.shown) pending += geometry_.piece_size(s.piece) - s.bytes_sent;
+  return pending;
+}
+
+std::optional<LinkId> SeedWindow::neediest() const {
+  if (waiting_.size() != 1) return std::nullopt;
+  std::optional<LinkId> best;
+  std::pair<std::uint64_t, std::uint64_t> best_need;
+  for (const auto& [link, window] : windows_) {
+    if (window.stalled) continue;
+    const std::pair need{pending_bytes(window), window.shown_at};
+    if (best && need >= best_need) continue;
+    best = link;
+    best_need = need;
+  }
+  return best;
+}
+
+bool SeedWindow::idle() const {
+  return !here_.all() && std::all_of(waiting_.begin(), waiting_.end(), [&](PieceIndex p) {
+    return out_.test(p);
+  }) && std::all_of(windows_.begin(), windows_.end(), [](const auto& w) {
+    return w.second.shown.empty();
+  });
 }
 
 std::vector<PieceIndex> SeedWindow::extend(LinkId link, std::uint64_t window_bytes,
@@ -26,9 +69,7 @@ std::vector<PieceIndex> SeedWindow::extend(LinkId link, std::uint64_t window_byt
   std::vector<PieceIndex> fresh;
   Window& window = windows_[link];
   if (window.stalled) return fresh;
-  std::vector<Shown>& shown = window.shown;
-  std::uint64_t pending = 0;
-  for (const Shown& s : shown) pending += geometry_.piece_size(s.piece) - s.bytes_sent;
+  std::uint64_t pending = pending_bytes(window);
   while (pending < window_bytes && !waiting_.empty()) {
     const PieceIndex piece = waiting_.front();
     if (out_.test(piece)) {
@@ -37,7 +78,8 @@ std::vector<PieceIndex> SeedWindow::extend(LinkId link, std::uint64_t window_byt
     }
     if (theirs.test(piece)) break;  // theirs are marked seen, so this does not happen; be safe
     waiting_.pop_front();
-    shown.push_back({piece, 0, now, bytes_sent_});
+    window.shown.push_back({piece, 0, now, bytes_sent_});
+    window.shown_at = ++shows_;
     pending += geometry_.piece_size(piece);
     fresh.push_back(piece);
   }
@@ -90,7 +132,7 @@ void SeedWindow::remove(LinkId link) {
 
 bool SeedWindow::take_back(Instant now, Duration patience) {
   while (!waiting_.empty() && out_.test(waiting_.front())) waiting_.pop_front();
-  if (waiting_.empty()) patience /= 10;
+  if (waiting_.empty() && here_.all()) patience /= 10;
   const bool idle = now - last_sent_ >= patience;
   const std::uint64_t rounds = patient_rounds * windows_.size() * geometry_.piece_length;
   bool any = false;

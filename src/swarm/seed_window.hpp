@@ -4,11 +4,14 @@
 // opens the next one when a shown one has been sent. When all pieces are out, everything is opened
 // to everyone. Nothing waits for a piece to be seen elsewhere first: that is what makes classic
 // super-seeding slow.
+//
+// A seeder may begin before it has everything: what comes later is shown as soon as it is there.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "base/units.hpp"
@@ -20,9 +23,21 @@ namespace murder::swarm {
 class SeedWindow {
  public:
   /// `first`: pieces to send before the others, in that order; the rest follow in pack order.
-  SeedWindow(const Geometry& geometry, const std::vector<PieceIndex>& first);
+  /// `have`: those that are here; the others are withheld until add().
+  SeedWindow(const Geometry& geometry, const std::vector<PieceIndex>& first, const Bitfield& have);
 
-  /// Every piece has been sent once (or was seen at a peer): nothing is withheld any more.
+  /// One more piece is here. `lost`: whoever was seen with it is gone, so that it is to leave
+  /// again.
+  void add(PieceIndex piece, bool lost);
+  /// Whom to show the one piece that waits: of the links that nothing hinders, the one with least
+  /// to get, the longest not shown any. nullopt when none or more than one waits: windows are full
+  /// then, and are filled again as they get empty.
+  std::optional<LinkId> neediest() const;
+  /// All that is here is out, and the rest has yet to come.
+  bool idle() const;
+
+  /// Every piece of the torrent has been sent once (or was seen at a peer): nothing is withheld any
+  /// more.
   bool open() const { return out_.all(); }
   const Bitfield& out() const { return out_; }
 
@@ -39,9 +54,9 @@ class SeedWindow {
   /// The link is gone; what it was shown and had not got is shown to others, soonest.
   void remove(LinkId link);
   /// What was shown and has not moved for `patience` goes back to be shown to others, and its link
-  /// is shown no more until it gets something. When nothing is left to show, a tenth of the
-  /// patience is enough. A link that only waits for its turn is not held to that: on a slow uplink
-  /// a round takes seconds. True when there was any.
+  /// is shown no more until it gets something. When nothing is left to show or to come, a tenth of
+  /// the patience is enough. A link that only waits for its turn is not held to that: on a slow
+  /// uplink a round takes seconds. True when there was any.
   bool take_back(Instant now, Duration patience);
 
  private:
@@ -54,12 +69,17 @@ class SeedWindow {
   struct Window {
     std::vector<Shown> shown;
     bool stalled = false;
+    std::uint64_t shown_at = 0;  ///< by shows_
   };
   bool mark_out(PieceIndex piece);
+  std::uint64_t pending_bytes(const Window& window) const;
 
   Geometry geometry_;
+  Bitfield first_;
+  Bitfield here_;
   std::deque<PieceIndex> waiting_;  ///< not shown to anyone; may hold pieces that are out by now
   Bitfield out_;
+  std::uint64_t shows_ = 0;       ///< pieces shown so far
   std::uint64_t bytes_sent_ = 0;  ///< to all murder peers
   Instant last_sent_{};
   std::map<LinkId, Window> windows_;

@@ -29,6 +29,7 @@ struct RegistryOptions {
 /// A swarm as reports show it.
 struct SwarmView {
   InfoHash info_hash;
+  std::uint64_t size_bytes = 0;  ///< at least: the most that a host ever lacked
   std::uint32_t seeders = 0;
   std::uint32_t hosts = 0;
   std::uint32_t complete_hosts = 0;

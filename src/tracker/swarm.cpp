@@ -95,9 +95,12 @@ AnnounceReply Swarm::announce(const AnnounceRequest& request, const Endpoint& en
 std::vector<Slot> Swarm::partners(Slot slot, bool joins_graph, Random& random) {
   const Standing standing = *member(slot).standing;
   if (standing == Standing::host_waiting) return graph_.plan(slot, joins_graph, random);
-  if (standing == Standing::seeder)
-    return graph_.plan_for_seeder(slot, those(Standing::host_waiting), random);
-  return {};
+  if (standing != Standing::seeder) return {};
+  std::vector<Slot> dial = graph_.plan_for_seeder(slot, those(Standing::host_waiting), random);
+  // One that lacks something itself finds it at those who dial nobody any more.
+  if (dial.empty() && member(slot).left > 0 && member(slot).links < options_.degree)
+    dial = graph_.plan_for_seeder(slot, those(Standing::host_complete), random);
+  return dial;
 }
 
 std::optional<Slot> Swarm::admit(const AnnounceRequest& request, const Endpoint& endpoint,
@@ -182,6 +185,7 @@ void Swarm::update(Slot slot, const AnnounceRequest& request, bool is_new, Insta
   if (request.role == AnnounceRole::host) {
     standing = request.left == 0 ? Standing::host_complete : Standing::host_waiting;
     if (request.failed) standing = Standing::host_failed;
+    most_left_ = std::max(most_left_, request.left);
     kind = NodeKind::host;
   } else if (request.role == AnnounceRole::stock) {
     standing = request.left == 0 ? Standing::stock_complete : Standing::stock_waiting;
@@ -308,12 +312,19 @@ std::uint32_t Swarm::hosts() const {
 std::uint32_t Swarm::leechers() const {
   return count(Standing::host_waiting) + count(Standing::stock_waiting);
 }
+/// Who serve what they have and have not got everything yet.
+std::uint32_t Swarm::lacking_seeders() const {
+  const std::vector<Slot>& seeders = those(Standing::seeder).items();
+  return static_cast<std::uint32_t>(std::count_if(
+      seeders.begin(), seeders.end(), [this](Slot slot) { return member(slot).left > 0; }));
+}
 bool Swarm::is_deserted() const {
   return by_id_.size() ==
          those(Standing::gone_complete).size() + those(Standing::gone_failed).size();
 }
 
 bool Swarm::is_complete(Instant now) const {
+  if (lacking_seeders() > 0) return false;
   if (options_.expect > 0)
     return complete_hosts() + failed_hosts() >= options_.expect &&
            count(Standing::host_waiting) == 0;
@@ -330,9 +341,9 @@ std::uint32_t Swarm::interval_s(AnnounceRole role) const {
 AnnounceReply Swarm::reply(const AnnounceRequest& request, Instant now) const {
   AnnounceReply answer;
   answer.interval_s = interval_s(request.role);
-  answer.complete =
-      count(Standing::seeder) + count(Standing::host_complete) + count(Standing::stock_complete);
-  answer.incomplete = leechers();
+  answer.complete = count(Standing::seeder) - lacking_seeders() + count(Standing::host_complete) +
+                    count(Standing::stock_complete);
+  answer.incomplete = leechers() + lacking_seeders();
   if (request.role == AnnounceRole::stock) {
     answer.min_interval_s = answer.interval_s / 2;
   } else {
@@ -391,15 +402,16 @@ std::vector<AnnouncedPeer> Swarm::stock_peers(Slot slot, const AnnounceRequest& 
 
 ScrapeEntry Swarm::scrape(const InfoHash& info_hash) const {
   return {.info_hash = info_hash,
-          .complete = count(Standing::seeder) + count(Standing::host_complete) +
+          .complete = count(Standing::seeder) - lacking_seeders() + count(Standing::host_complete) +
                       count(Standing::stock_complete),
           .downloaded = downloads_,
-          .incomplete = leechers()};
+          .incomplete = leechers() + lacking_seeders()};
 }
 
 SwarmView Swarm::view(const InfoHash& info_hash, Instant now) const {
   SwarmView view;
   view.info_hash = info_hash;
+  view.size_bytes = most_left_;
   view.seeders = count(Standing::seeder);
   view.hosts = hosts();
   view.complete_hosts = complete_hosts();

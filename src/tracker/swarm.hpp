@@ -113,6 +113,7 @@ class Swarm {
   std::uint32_t complete_hosts() const;
   std::uint32_t failed_hosts() const;
   std::uint32_t leechers() const;
+  std::uint32_t lacking_seeders() const;
   bool is_complete(Instant now) const;
   std::uint32_t interval_s(AnnounceRole role) const;
   AnnounceReply reply(const AnnounceRequest& request, Instant now) const;
@@ -134,7 +135,8 @@ class Swarm {
   std::vector<Slot> stock_at_seeder_;  // who may know the seeder while hosts wait
   std::uint32_t stock_hosts_ = 0;      // present stock clients that count as complete hosts
   std::uint32_t downloads_ = 0;
-  Instant quiet_since_;  // no leecher since then; means nothing while there is one
+  std::uint64_t most_left_ = 0;  // of a host, ever
+  Instant quiet_since_;          // no leecher since then; means nothing while there is one
   Instant last_announce_;
 };
 

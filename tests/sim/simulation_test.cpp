@@ -138,6 +138,45 @@ TEST(Simulation, limits_set_the_pace_each_way_and_cost_little_beyond) {
   }
 }
 
+TEST(Simulation, a_seeder_that_is_fed_slowly_costs_no_more_than_its_feed) {
+  for (const double share : {0.1, 0.5, 0.9}) {
+    SimulationOptions options = small(64);
+    options.size_bytes = 32_MiB;
+    options.feed = Rate{share * options.up.bytes_per_second};
+    const SimulationResult result = simulate(options);
+    EXPECT_EQ(result.complete_count(), 64u);
+    EXPECT_LT(last_ratio(result), share < 0.2 ? 1.005 : share < 0.6 ? 1.015 : 1.03) << share;
+    EXPECT_LT(result.seeder_copies, 1.05) << share;
+  }
+}
+
+TEST(Simulation, a_seeder_that_is_fed_fast_is_as_good_as_one_that_has_everything) {
+  SimulationOptions options = small(64);
+  options.size_bytes = 32_MiB;
+  const double complete_seeder = simulate(options).percentile(1);
+  for (const double times : {1.0, 1.2, 2.0, 1000.0}) {
+    options.feed = Rate{times * options.up.bytes_per_second};
+    const SimulationResult result = simulate(options);
+    EXPECT_EQ(result.complete_count(), 64u);
+    EXPECT_LT(result.percentile(1), 1.06 * complete_seeder) << times;
+  }
+}
+
+TEST(Simulation, a_fed_seeder_and_hosts_that_stop_or_are_killed_and_come_back) {
+  SimulationOptions options = small(24);
+  options.expect = 22;
+  options.feed = Rate{0.5 * options.up.bytes_per_second};
+  options.plans.resize(24);
+  for (const std::size_t host : {3u, 9u}) options.plans[host].frozen_after = 1500ms;
+  for (const std::size_t host : {5u, 17u}) {
+    options.plans[host].killed_after = 2s;
+    options.plans[host].back_after = 3s;
+  }
+  const SimulationResult result = simulate(options);
+  EXPECT_EQ(result.complete_count(), 22u);
+  EXPECT_LT(last_ratio(result), 1.1);
+}
+
 TEST(Simulation, wrong_data_is_fetched_elsewhere_and_its_sender_banned) {
   SimulationOptions options = small(16);
   options.poisoner = 5;

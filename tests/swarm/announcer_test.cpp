@@ -84,5 +84,28 @@ TEST(Announcer, interval_of_zero_does_not_spin) {
   EXPECT_GE(*announcer.next_due(), start + 1s);
 }
 
+TEST(Announcer, a_tracker_that_is_named_later_is_asked_first_whatever_is_under_way) {
+  const Instant start{std::chrono::hours(1)};
+  Announcer announcer({"dead", "also-dead"});
+  announcer.start(start);
+  ASSERT_TRUE(announcer.take_due(start));
+  announcer.add_first("new", start);
+  auto order = announcer.take_due(start);
+  ASSERT_TRUE(order);
+  EXPECT_EQ(order->tracker, "new");
+  EXPECT_EQ(order->event, AnnounceEvent::started) << "nobody has heard it yet";
+  announcer.failed(start);
+  EXPECT_EQ(announcer.take_due(start)->tracker, "dead") << "the others are still known";
+  announcer.add_first("also-dead", start);
+  EXPECT_EQ(announcer.take_due(start)->tracker, "also-dead");
+  AnnounceReply reply;
+  reply.interval_s = 5;
+  announcer.succeeded(reply, start);
+  announcer.add_first("newer", start);
+  order = announcer.take_due(start);
+  ASSERT_TRUE(order) << "at once, not after the interval";
+  EXPECT_EQ(order->tracker, "newer");
+}
+
 }  // namespace
 }  // namespace murder::swarm

@@ -12,7 +12,12 @@ const Instant start{};
 
 class SeedWindowTest : public testing::Test {
  protected:
-  SeedWindow window_{geometry, {PieceIndex(9)}};
+  static Bitfield everything() {
+    Bitfield all(geometry.piece_count());
+    all.set_all();
+    return all;
+  }
+  SeedWindow window_{geometry, {PieceIndex(9)}, everything()};
   Bitfield nothing_{geometry.piece_count()};
   std::vector<PieceIndex> extend(std::uint32_t link, std::uint32_t pieces, Instant now = start) {
     return window_.extend(LinkId(link), std::uint64_t{pieces} * piece_bytes, nothing_, now);
@@ -115,6 +120,91 @@ TEST_F(SeedWindowTest, near_the_end_patience_is_short) {
   using namespace std::chrono_literals;
   extend(1, 10);
   EXPECT_TRUE(window_.take_back(start + 300ms, 3s));
+}
+
+/// A seeder that has nothing yet.
+class FedSeedWindow : public SeedWindowTest {
+ protected:
+  void SetUp() override { window_ = SeedWindow(geometry, {PieceIndex(9)}, nothing_); }
+};
+
+TEST_F(FedSeedWindow, a_piece_is_shown_when_it_is_here_and_not_before) {
+  EXPECT_TRUE(extend(1, 3).empty());
+  window_.add(PieceIndex(4), false);
+  EXPECT_EQ(extend(1, 3), std::vector{PieceIndex(4)});
+  EXPECT_TRUE(extend(2, 3).empty()) << "to one alone";
+}
+
+TEST_F(FedSeedWindow, what_comes_goes_to_the_link_that_has_least_to_get_and_waited_longest) {
+  for (const std::uint32_t link : {1, 2, 3}) extend(link, 3);
+  std::vector<LinkId> order;
+  for (std::uint32_t piece = 0; piece < 4; ++piece) {
+    window_.add(PieceIndex(piece), false);
+    const auto link = window_.neediest();
+    ASSERT_TRUE(link);
+    order.push_back(*link);
+    EXPECT_EQ(extend(link->value(), 3).size(), 1u);
+  }
+  EXPECT_EQ(order, (std::vector{LinkId(1), LinkId(2), LinkId(3), LinkId(1)}));
+  sent(2, PieceIndex(1));
+  window_.add(PieceIndex(4), false);
+  EXPECT_EQ(window_.neediest(), LinkId(2));
+}
+
+TEST_F(FedSeedWindow, a_link_that_takes_nothing_is_not_the_next_one) {
+  using namespace std::chrono_literals;
+  for (const std::uint32_t link : {1, 2}) extend(link, 3);
+  window_.add(PieceIndex(0), false);
+  extend(1, 3);
+  EXPECT_FALSE(window_.take_back(start + 2s, 3s)) << "short patience is for when all is here";
+  EXPECT_TRUE(window_.take_back(start + 3s, 3s));
+  EXPECT_EQ(window_.neediest(), LinkId(2));
+}
+
+TEST_F(FedSeedWindow, opens_only_when_every_piece_of_the_torrent_is_out) {
+  extend(1, 1);
+  std::set<PieceIndex> shown;
+  for (std::uint32_t i = 0; i < geometry.piece_count(); ++i) {
+    EXPECT_FALSE(window_.open());
+    EXPECT_TRUE(window_.idle());
+    window_.add(PieceIndex(i), false);
+    EXPECT_FALSE(window_.idle());
+    for (const PieceIndex piece : extend(1, 1)) {
+      EXPECT_TRUE(shown.insert(piece).second) << "each leaves once before any leaves twice";
+      sent(1, piece);
+    }
+  }
+  EXPECT_TRUE(window_.open());
+  EXPECT_FALSE(window_.idle()) << "nothing more is to come";
+}
+
+TEST_F(FedSeedWindow, what_others_have_is_out_before_it_is_here) {
+  window_.seen(PieceIndex(2));
+  window_.add(PieceIndex(2), false);
+  EXPECT_TRUE(extend(1, 3).empty());
+  EXPECT_TRUE(window_.idle());
+}
+
+TEST_F(FedSeedWindow, what_was_seen_at_one_who_has_gone_leaves_again) {
+  window_.seen(PieceIndex(2));
+  window_.add(PieceIndex(2), true);
+  EXPECT_EQ(extend(1, 3), std::vector{PieceIndex(2)});
+}
+
+TEST_F(FedSeedWindow, the_manifest_goes_before_what_waits) {
+  extend(1, 1);
+  for (std::uint32_t piece = 0; piece < 3; ++piece) window_.add(PieceIndex(piece), false);
+  window_.add(PieceIndex(9), false);
+  EXPECT_EQ(extend(1, 1), std::vector{PieceIndex(9)});
+}
+
+TEST(SeedWindow, what_it_begins_with_is_shown_and_the_rest_when_it_comes) {
+  Bitfield some(geometry.piece_count());
+  some.set(PieceIndex(9));
+  some.set(PieceIndex(5));
+  SeedWindow window(geometry, {PieceIndex(8), PieceIndex(9)}, some);
+  EXPECT_EQ(window.extend(LinkId(1), geometry.length, Bitfield(geometry.piece_count()), start),
+            (std::vector{PieceIndex(9), PieceIndex(5)}));
 }
 
 }  // namespace

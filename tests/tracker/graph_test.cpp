@@ -250,6 +250,19 @@ TEST(Graph, a_seeder_dials_none_that_another_serves_and_none_that_needs_nothing)
   EXPECT_TRUE(fleet.join_seeder(2).empty()) << "complete hosts wait to be dialled";
 }
 
+TEST(Graph, a_seeder_that_lacks_something_dials_those_who_have_it_when_nobody_waits) {
+  Tracker tracker;
+  AnnounceRequest fed = seeder(1000);
+  fed.left = everything;
+  EXPECT_TRUE(tracker.announce(fed).fleet->dial.empty());
+  for (std::uint32_t n = 0; n < 20; ++n) tracker.announce(host(n, 0));
+  fed.event = AnnounceEvent::none;
+  EXPECT_EQ(tracker.announce(fed).fleet->dial.size(), 20u);
+  fed.links = 20;
+  for (std::uint32_t n = 0; n < 20; ++n) tracker.announce(host(n, 0, AnnounceEvent::none));
+  EXPECT_TRUE(tracker.announce(fed).fleet->dial.empty()) << "it has found enough of them";
+}
+
 TEST(Graph, a_seeder_whose_hosts_have_gone_dials_others) {
   Fleet fleet(0);
   for (std::uint32_t n = 0; n < 2 * places; ++n) fleet.join(n);

@@ -64,6 +64,21 @@ TEST(Completeness, a_host_beyond_the_expected_is_waited_for) {
   EXPECT_TRUE(tracker.announce(host(2, 0, AnnounceEvent::completed)).fleet->swarm_complete);
 }
 
+TEST(Completeness, a_seeder_that_lacks_something_is_waited_for) {
+  Tracker tracker({.expect = 1});
+  AnnounceRequest fed = seeder(100);
+  fed.left = everything / 2;
+  EXPECT_EQ(tracker.announce(fed).incomplete, 1u);
+  EXPECT_FALSE(tracker.announce(host(1, 0)).fleet->swarm_complete);
+  EXPECT_EQ(tracker.scrape().complete, 1u);
+  fed.left = 0;
+  fed.event = AnnounceEvent::completed;
+  const AnnounceReply reply = tracker.announce(fed);
+  EXPECT_TRUE(reply.fleet->swarm_complete);
+  EXPECT_EQ(reply.fleet->complete_hosts, 1u) << "the seeder is no host";
+  EXPECT_EQ(reply.complete, 2u);
+}
+
 TEST(Completeness, without_expect_it_takes_30_s_without_leechers) {
   Tracker tracker;
   tracker.announce(seeder(100));
@@ -279,6 +294,17 @@ TEST(Views, name_the_ten_slowest_first) {
   for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(view.slowest[i].left, (29 - i) * 1000);
   EXPECT_EQ(view.hosts, 30u);
   EXPECT_EQ(view.complete_hosts, 1u);
+}
+
+TEST(Views, tell_the_size_from_what_hosts_lacked) {
+  Tracker tracker;
+  tracker.announce(seeder(0));
+  EXPECT_EQ(tracker.view().size_bytes, 0u);
+  tracker.announce(host(1, 300));
+  tracker.announce(host(2, everything));
+  tracker.announce(host(2, 0, AnnounceEvent::completed));
+  tracker.announce(stock(3, everything * 2));
+  EXPECT_EQ(tracker.view().size_bytes, everything);
 }
 
 TEST(Bounds, a_stop_of_who_was_never_there_leaves_no_trace) {
