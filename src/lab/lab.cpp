@@ -55,6 +55,9 @@ class LoopbackLab final : public Lab {
     throw Error(ErrorKind::failed, "cannot shape a link on loopback: make the lab with namespaces");
   }
 
+  void unplug(std::size_t host) override { address(host); }
+  void plug_in(std::size_t host) override { address(host); }
+
   std::optional<RelayStats> relay_stats() const override { return std::nullopt; }
 
  private:

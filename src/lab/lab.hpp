@@ -79,6 +79,10 @@ class Lab {
   virtual std::uint64_t bytes_sent(std::size_t host) const = 0;
   /// Shapes the link anew, in mid-transfer if need be. Error{failed} on loopback.
   virtual void set_link(std::size_t host, const Link& link) = 0;
+  /// As when the host's cable is pulled out: nothing reaches it and nothing leaves it, and nobody
+  /// is told. Without effect on loopback, and on one that is out already.
+  virtual void unplug(std::size_t host) = 0;
+  virtual void plug_in(std::size_t host) = 0;
   /// nullopt when the lab has no relay.
   virtual std::optional<RelayStats> relay_stats() const = 0;
 };

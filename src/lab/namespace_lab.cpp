@@ -342,4 +342,15 @@ void NamespaceLab::set_link(std::size_t host, const Link& link) {
   shaped_ = true;
 }
 
+void NamespaceLab::unplug(std::size_t host) { set_port(host, "down"); }
+
+void NamespaceLab::plug_in(std::size_t host) { set_port(host, "up"); }
+
+void NamespaceLab::set_port(std::size_t host, const char* state) {
+  name_of(host);
+  const UniqueFd bridge = bridge_of(rack_of(host));
+  Batch(*spawner_, "ip", bridge.get(), fmt::format("link set {} {}\n", port_of(host), state))
+      .finish();
+}
+
 }  // namespace murder::lab

@@ -29,6 +29,8 @@ class NamespaceLab final : public Lab {
   void on_host(std::size_t host, const std::function<void()>& work) override;
   std::uint64_t bytes_sent(std::size_t host) const override;
   void set_link(std::size_t host, const Link& link) override;
+  void unplug(std::size_t host) override;
+  void plug_in(std::size_t host) override;
   std::optional<RelayStats> relay_stats() const override;
 
  private:
@@ -38,6 +40,8 @@ class NamespaceLab final : public Lab {
   void lose_packets(std::size_t rack);
   void make_relay();
   void make_hosts();
+  /// Of the host's port of the bridge: "up" or "down".
+  void set_port(std::size_t host, const char* state);
   const std::string& name_of(std::size_t host) const;
   std::size_t rack_of(std::size_t host) const;
   /// The namespace of a rack's bridge.

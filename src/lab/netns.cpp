@@ -5,13 +5,10 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
-#include <ctime>
-#include <dirent.h>
 #include <exception>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
-#include <memory>
 #include <sched.h>
 #include <set>
 #include <sys/mount.h>
@@ -20,6 +17,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "lab/processes.hpp"
 
 namespace murder::lab {
 namespace {
@@ -38,36 +36,12 @@ std::optional<NamespaceId> id_of(const std::string& path) {
   return NamespaceId{st.st_dev, st.st_ino};
 }
 
-/// Names in a folder; empty when it cannot be read.
-std::vector<std::string> names_in(const char* path) {
-  std::vector<std::string> names;
-  const auto close_dir = [](DIR* dir) { ::closedir(dir); };
-  const std::unique_ptr<DIR, decltype(close_dir)> dir(::opendir(path));
-  if (!dir) return names;
-  while (const dirent* entry = ::readdir(dir.get())) names.emplace_back(entry->d_name);
-  return names;
-}
-
 template <class Number>
 std::optional<Number> whole_number(std::string_view text) {
   Number number{};
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
-}
-
-/// Sends SIGKILL to the processes in these namespaces, but never to this one; how many there were.
-std::size_t kill_processes_in(const std::set<NamespaceId>& namespaces) {
-  std::size_t found = 0;
-  for (const std::string& entry : names_in("/proc")) {
-    const auto pid = whole_number<pid_t>(entry);
-    if (!pid || *pid == ::getpid()) continue;
-    const auto id = id_of(fmt::format("/proc/{}/ns/net", *pid));
-    if (!id || !namespaces.contains(*id)) continue;
-    ::kill(*pid, SIGKILL);
-    ++found;
-  }
-  return found;
 }
 
 }  // namespace
@@ -116,11 +90,11 @@ void remove_namespaces(const std::vector<std::string>& names) {
     if (const auto id = id_of(path_of(name))) ids.insert(*id);
   // Whatever a name points to, this process's own network is not a lab.
   if (const auto own = id_of("/proc/self/ns/net")) ids.erase(*own);
-  // Again until none is left: a process may fork while the others are being killed, and a dying
-  // one keeps its namespace for a moment. Ten seconds at most.
-  constexpr timespec moment{0, 5'000'000};
-  for (int round = 0; !ids.empty() && round < 2000 && kill_processes_in(ids) > 0; ++round)
-    ::nanosleep(&moment, nullptr);
+  if (!ids.empty())
+    kill_all([&](pid_t pid) {
+      const auto id = id_of(fmt::format("/proc/{}/ns/net", pid));
+      return id && ids.contains(*id);
+    });
   for (const std::string& name : names) {
     const std::string path = path_of(name);
     ::umount2(path.c_str(), MNT_DETACH);

@@ -1,10 +1,10 @@
 """A fleet on one machine: hosts with a real sshd each, and a control machine that reaches them by
 ssh alone.
 
-The hosts' links end in a router, the "switch": what goes to a host that is off is lost there without
-a word, what leaves the lab is refused (so names that DNS would have to know are unknown at once). With
-nat=True the control machine stands behind a router that masquerades; with jump=True it reaches nobody
-but one more host, the jump host, and ssh goes through that.
+The hosts' links end in a router, the "switch": what goes to a host that is off is lost there
+without a word; what leaves the lab is refused, so that a name which only DNS could know is unknown
+at once. With nat=True the control machine stands behind a router that masquerades; with jump=True
+it reaches nobody but one more host, the jump host, and ssh goes through that.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from fleet_host import DISK, GATEWAY, PATIENCE_S, Host, missing_faketime, missing_programs
+from fleet_host import DISK, GATEWAY, PATIENCE_S, Host, missing_programs
 from machines import Machine, PROGRAMS, packet_filter, shape
 
 CONTROL = "198.18.0.1"
@@ -27,8 +27,8 @@ BEHIND_NAT = "192.168.7.2"
 class FleetLab:
     """See the fixture `fleet_lab` for what can be asked for."""
 
-    def __init__(self, start_program, murder, folder, hosts, mbit=None, control_mbit=None, nat=False,
-                 jump=False, labels=(), **traits):
+    def __init__(self, start_program, murder, folder, hosts, mbit=None, control_mbit=None,
+                 nat=False, jump=False, labels=(), **traits):
         self._start_program, self._murder = start_program, murder
         self.folder, self.mbit, self.control_mbit = folder, mbit, control_mbit
         self.dest = DISK / "app"  # as the hosts see it; it does not exist yet
@@ -157,7 +157,8 @@ class FleetLab:
                  "ip addr add 192.168.7.1/24 dev in", "ip link set in up",
                  packet_filter("nat", "postrouting", "oifname out masquerade")] +
                 ([shape("in", self.control_mbit)] if self.control_mbit else [])))
-            address, self._control_route = f"{BEHIND_NAT}/24", "ip route replace default via 192.168.7.1"
+            address = f"{BEHIND_NAT}/24"
+            self._control_route = "ip route replace default via 192.168.7.1"
         else:
             address, self._control_route = f"{CONTROL}/32", direct + "eth0"
         self.control.shell("\n".join(
@@ -211,10 +212,10 @@ def _traits_of(index, traits):
 def make_fleet_lab(start_program, murder, folder, **asked):
     if os.geteuid() != 0:
         pytest.skip("hosts with their own network and mounts need root")
-    missing = missing_programs("ip", "tc", "nft", "sshd", "ssh", "ssh-keygen", "unshare", "nsenter", "bash")
-    missing += missing_programs(*(pathlib.Path(shell).name for shell in asked.get("shell", {}).values()))
-    missing += missing_programs("sudo") if asked.get("sudo") else []
-    missing += missing_faketime() if asked.get("clock_skew") else []
+    missing = missing_programs(
+        "ip", "tc", "nft", "sshd", "ssh", "ssh-keygen", "unshare", "nsenter", "setarch", "bash",
+        *(pathlib.Path(shell).name for shell in asked.get("shell", {}).values()),
+        *(["sudo"] if asked.get("sudo") else []), *(["g++"] if asked.get("clock_skew") else []))
     if missing:
         pytest.skip(f"not installed: {' '.join(missing)}")
     lab = FleetLab(start_program, murder, folder, **asked)

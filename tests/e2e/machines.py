@@ -41,7 +41,7 @@ class Machine:
         self._process = None
 
     def power_on(self, mounts_of=None):
-        """Starts init; returns at once. It begins with the mounts of the other machine, if given."""
+        """Starts init; returns at once. Its mounts are those of the other machine at first."""
         inherit = (["nsenter", f"--mount=/proc/{mounts_of.pid}/ns/mnt", "--"] if mounts_of else [])
         self._process = subprocess.Popen(
             [*inherit, "unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--kill-child",

@@ -86,6 +86,8 @@ class CuttingLab final : public Lab {
     lab_.on_host(host, work);
   }
   std::uint64_t bytes_sent(std::size_t host) const override { return lab_.bytes_sent(host); }
+  void unplug(std::size_t host) override { lab_.unplug(host); }
+  void plug_in(std::size_t host) override { lab_.plug_in(host); }
   std::optional<lab::RelayStats> relay_stats() const override { return lab_.relay_stats(); }
   void set_link(std::size_t host, const lab::Link& link) override { lab_.set_link(host, link); }
 

@@ -168,6 +168,23 @@ TEST(Namespaces, round_trip_is_as_long_as_asked_for) {
   EXPECT_GT(lab::plain_copy(*lab, 0, 1, scratch.file_of(2_MiB)), Duration::zero());
 }
 
+TEST(Namespaces, unplugged_host_is_cut_off_without_a_word) {
+  SKIP_WITHOUT_NAMESPACES();
+  const auto lab = Lab::with_namespaces(hosts(2));
+  const auto [dialled, accepted] = connect_hosts(*lab, 0, 1);
+  const auto arrives = [&, to = accepted.get()](int timeout_ms) {
+    pollfd ready{to, POLLIN, 0};
+    return ::poll(&ready, 1, timeout_ms) == 1;
+  };
+  lab->unplug(1);
+  lab->unplug(1);
+  char byte = '!';
+  EXPECT_EQ(::send(dialled.get(), &byte, 1, 0), 1);
+  EXPECT_FALSE(arrives(100));
+  lab->plug_in(1);
+  EXPECT_TRUE(arrives(20'000)) << "TCP sends it again";
+}
+
 TEST(Namespaces, without_a_longer_round_trip_there_is_no_relay) {
   SKIP_WITHOUT_NAMESPACES();
   const auto lab = Lab::with_namespaces(hosts(2));

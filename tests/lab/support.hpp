@@ -40,6 +40,8 @@ class ScratchFolder {
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
 
+  const std::filesystem::path& path() const { return path_; }
+
   /// A sparse file: its size is what matters here, never its content.
   std::filesystem::path file_of(std::uint64_t size) const {
     auto path = path_ / ("file-" + std::to_string(size));
