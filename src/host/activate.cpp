@@ -120,17 +120,16 @@ LiveHistory read_history(const Destination& destination, const std::string& live
   return history;
 }
 
-std::string release_before(const Destination& destination, const std::string& live) {
-  const std::vector<std::string> before = read_history(destination, live).before();
+}  // namespace
+
+std::optional<std::string> previous_release(const Destination& destination) {
+  const std::optional<std::string> live = destination.current_tag();
+  if (!live) return std::nullopt;
+  const std::vector<std::string> before = read_history(destination, *live).before();
   for (auto tag = before.rbegin(); tag != before.rend(); ++tag)
     if (*tag != live && destination.has_release(*tag)) return *tag;
-  throw Error(ErrorKind::failed,
-              fmt::format("cannot roll back {}: no release that was live before {} is left; name "
-                          "the release to go to",
-                          destination.path().native(), live));
+  return std::nullopt;
 }
-
-}  // namespace
 
 std::optional<std::string> activate(const Destination& destination, const std::string& tag) {
   require_release(destination, tag, "activate");
@@ -148,7 +147,12 @@ std::string rollback(const Destination& destination, const std::string& tag) {
                 fmt::format("cannot roll back {}: no release is live there; name the release to "
                             "go to",
                             destination.path().native()));
-  std::string target = tag.empty() ? release_before(destination, *live) : tag;
+  std::string target = tag.empty() ? previous_release(destination).value_or("") : tag;
+  if (target.empty())
+    throw Error(ErrorKind::failed,
+                fmt::format("cannot roll back {}: no release that was live before {} is left; name "
+                            "the release to go to",
+                            destination.path().native(), *live));
   if (live == target) return target;
   switch_current(destination, {now_seconds(), "rolled-back", target, live.value_or("")});
   return target;

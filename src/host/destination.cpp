@@ -85,7 +85,8 @@ void make_layout(const Destination& destination) {
   } folders[] = {{layout::releases, 0755},
                  {layout::own, 0700},
                  {layout::packs, 0700},
-                 {layout::manifests, 0700}};
+                 {layout::manifests, 0700},
+                 {layout::transfers, 0700}};
   for (const auto& folder : folders) {
     const std::string path(folder.path);
     const std::size_t slash = path.find('/');

@@ -3,7 +3,8 @@
 //   DEST/releases/TAG/            a release, complete and verified: it exists or it does not
 //   DEST/releases/TAG.partial/    being staged
 //   DEST/current -> releases/TAG  switched by rename(2)
-//   DEST/.murder/                 lock, journal, manifests/, packs/
+//   DEST/shared/                  what releases link to; its content is never touched
+//   DEST/.murder/                 locks, journal, manifests/, packs/, transfers/
 //
 // docs/host-layout.md says what each is for.
 //
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -54,17 +56,7 @@ class Destination {
   UniqueFd fd_;
 };
 
-/// One process at a time changes a DEST. Held until destroyed; a crash frees it (flock).
-class DestinationLock {
- public:
-  /// Throws Error{failed} naming the other process's id when it is held.
-  explicit DestinationLock(const Destination& destination);
-
- private:
-  UniqueFd fd_;
-};
-
-// Callers of what changes a DEST hold its lock: append_journal, activate, rollback, and staging.
+// Callers of append_journal, activate and rollback hold the DestinationLock (host/lock.hpp).
 
 /// What was live when: one JSON object a line in .murder/journal, appended and fsynced.
 struct JournalEntry {
@@ -86,6 +78,8 @@ std::optional<std::string> activate(const Destination& destination, const std::s
 /// now. Like an editor's undo: each rollback goes further back, to what was live before the release
 /// that it arrived at first became live, and never forth again; activate() does that.
 std::string rollback(const Destination& destination, const std::string& tag);
+/// What rollback() would go to without a tag; nullopt: nothing.
+std::optional<std::string> previous_release(const Destination& destination);
 
 /// How an installed release differs from the manifest it was staged from.
 struct Drift {
@@ -93,8 +87,9 @@ struct Drift {
   std::string path;
   std::string detail;  ///< "mode 0644, not 0755"
 };
-/// Empty: it is what was staged. Reads every file. Throws Error{failed} when release or manifest is
-/// not there.
-std::vector<Drift> verify_release(const Destination& destination, const std::string& tag);
+/// Empty: it is what was staged. Reads every file. What link_shared() linked is no drift. Throws
+/// Error{failed} when release or manifest is not there, or `stop` was requested.
+std::vector<Drift> verify_release(const Destination& destination, const std::string& tag,
+                                  const std::stop_token& stop = {});
 
 }  // namespace murder

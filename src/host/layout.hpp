@@ -11,12 +11,16 @@ namespace murder::layout {
 
 inline constexpr const char* releases = "releases";
 inline constexpr const char* current = "current";
+inline constexpr const char* shared = "shared";
 inline constexpr const char* own = ".murder";
 inline constexpr const char* packs = ".murder/packs";
 inline constexpr const char* manifests = ".murder/manifests";
+inline constexpr const char* transfers = ".murder/transfers";
 inline constexpr const char* lock = "lock";
+inline constexpr const char* deploy_lock = "deploy.lock";
 inline constexpr const char* journal = "journal";
 inline constexpr std::string_view partial_suffix = ".partial";
+inline constexpr std::string_view lock_suffix = ".lock";
 
 /// A tag that names a release folder: a valid tag that does not end in ".partial", so that a folder
 /// is either a release or one being staged.

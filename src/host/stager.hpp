@@ -34,7 +34,8 @@ struct StageOptions {
 };
 
 /// Unpacks into releases/TAG.partial (wiped first). Nothing is ever written outside of it, whatever
-/// the manifest says. One thread at a time, any thread; the caller holds the DestinationLock.
+/// the manifest says. One thread at a time, any thread; the caller holds the tag's TransferLock and
+/// not the DestinationLock, which finish() takes for a moment.
 ///
 /// Errors, of the constructor too: a full disk is Error{failed} with needed and free, and what was
 /// staged so far is removed; a manifest that leads out of the release, or something that others put
@@ -64,7 +65,7 @@ class Stager {
 /// A raw file as a release: releases/TAG/NAME, mode 0644, from the verified payload at `payload`,
 /// synced and renamed into place. The payload is cloned (reflink) where the filesystem can, else
 /// copied; never hard-linked, so that rewriting it changes no release. Errors as Stager's; a name
-/// that is more than one path component is Error{integrity}.
+/// that is more than one path component is Error{integrity}. Locks as with Stager.
 void stage_file(const Destination& destination, const std::string& tag, const std::string& name,
                 const std::filesystem::path& payload, const StageOptions& options);
 

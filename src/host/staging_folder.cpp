@@ -11,7 +11,9 @@
 #include "host/beneath.hpp"
 #include "host/journal.hpp"
 #include "host/layout.hpp"
+#include "host/lock.hpp"
 #include "host/room.hpp"
+#include "host/shared_links.hpp"
 
 namespace murder {
 namespace {
@@ -84,7 +86,10 @@ void StagingFolder::publish(std::string_view stored_manifest) {
     fail("cannot write", layout::shown(destination_, fmt::format("{}/{}", layout::manifests, tag_)),
          stored_manifest.size(), errno);
 
-  // Where the filesystem cannot refuse an existing name, the lock on DEST is what keeps others out.
+  // Of a release of this tag that somebody took away.
+  forget_links(destination_, tag_);
+  const DestinationLock lock(destination_);
+  // Where the filesystem cannot refuse an existing name, the tag's lock is what keeps others out.
   int result =
       ::renameat2(releases_.get(), name_.c_str(), releases_.get(), tag_.c_str(), RENAME_NOREPLACE);
   if (result != 0 && (errno == EINVAL || errno == ENOSYS))

@@ -183,5 +183,18 @@ TEST_F(Rollback, a_rollback_that_was_killed_half_way_can_be_done_again) {
   EXPECT_EQ(rollback(destination_, ""), "v1");
 }
 
+TEST_F(Activate, the_previous_release_is_where_rollback_would_go) {
+  EXPECT_EQ(previous_release(destination_), std::nullopt);
+  activate(destination_, "v1");
+  EXPECT_EQ(previous_release(destination_), std::nullopt);
+  activate(destination_, "v2");
+  activate(destination_, "v3");
+  EXPECT_EQ(previous_release(destination_), "v2");
+  fs::remove_all(dest() / "releases/v2");
+  EXPECT_EQ(previous_release(destination_), "v1");
+  EXPECT_EQ(rollback(destination_, ""), "v1");
+  EXPECT_EQ(previous_release(destination_), std::nullopt);
+}
+
 }  // namespace
 }  // namespace murder

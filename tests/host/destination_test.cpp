@@ -21,6 +21,7 @@ TEST_F(DestinationTest, makes_its_layout_where_nothing_was) {
   EXPECT_TRUE(fs::is_directory(dest() / "releases"));
   EXPECT_TRUE(fs::is_directory(dest() / ".murder/packs"));
   EXPECT_TRUE(fs::is_directory(dest() / ".murder/manifests"));
+  EXPECT_TRUE(fs::is_directory(dest() / ".murder/transfers"));
   EXPECT_EQ(destination.pack_path("v1"), dest() / ".murder/packs/v1.tar.zst");
   EXPECT_EQ(destination.partial_pack_path("v1"), dest() / ".murder/packs/v1.tar.zst.partial");
   EXPECT_EQ(destination.metainfo_path("v1"), dest() / ".murder/packs/v1.torrent");

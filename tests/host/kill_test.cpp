@@ -82,7 +82,7 @@ TEST_F(Kill, staging_leaves_nothing_or_a_partial_release_or_a_whole_one) {
   const Pack pack = sample_pack("2");
   bool was_partial = false;
   const auto operation = [&] {
-    const DestinationLock lock(destination_);
+    const TransferLock lock(destination_, "v2");
     stage(destination_, "v2", pack);
   };
   kill_everywhere(operation, [&] {

@@ -128,7 +128,8 @@ TEST_F(StagerTest, an_ordinary_user_can_stage_folders_that_will_deny_them) {
                         .file("closed/unreadable", "x", 0)
                         .build(1024);
   give_to_ordinary_user(dest());
-  for (const char* folder : {"releases", ".murder", ".murder/packs", ".murder/manifests"})
+  for (const char* folder :
+       {"releases", ".murder", ".murder/packs", ".murder/manifests", ".murder/transfers"})
     give_to_ordinary_user(dest() / folder);
   ::chmod(temp_.path().c_str(), 0755);
   EXPECT_EQ(in_child([&] {
@@ -303,7 +304,8 @@ TEST_F(StagerTest, an_owner_gets_everything) {
 }
 
 TEST_F(StagerTest, an_owner_that_cannot_be_given_is_told_before_the_first_byte) {
-  for (const char* folder : {"", "releases", ".murder", ".murder/packs", ".murder/manifests"})
+  for (const char* folder :
+       {"", "releases", ".murder", ".murder/packs", ".murder/manifests", ".murder/transfers"})
     give_to_ordinary_user(dest() / folder);
   ::chmod(temp_.path().c_str(), 0755);
   const Pack pack = sample_pack("1");

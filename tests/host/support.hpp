@@ -21,6 +21,7 @@
 #include "base/file.hpp"
 #include "host/beneath.hpp"
 #include "host/destination.hpp"
+#include "host/lock.hpp"
 #include "host/stager.hpp"
 #include "release/manifest.hpp"
 
