@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/endpoint.hpp"
+#include "base/file.hpp"
 #include "base/units.hpp"
 
 namespace murder::net {
@@ -27,6 +28,9 @@ struct HttpResponse {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  /// Sent instead of `body`: all of this regular file, with sendfile(2), so that it takes no memory
+  /// however many clients there are. SIGPIPE must be ignored (net/signals.hpp).
+  UniqueFd file{};
 };
 
 /// What one client may cost a server.
@@ -34,7 +38,8 @@ struct HttpServerLimits {
   std::uint32_t max_header_bytes = 16u << 10;
   std::uint32_t max_body_bytes = 16u << 10;  ///< of a request; the handler does not see it
   std::size_t max_connections = 10'000;      ///< more are closed unanswered
-  /// For one request to come in whole, the wait for it included, and for its answer to go out.
+  /// For one request to come in whole, the wait for it included, and for its answer to go out; for
+  /// a file, until some more of it goes out.
   Duration patience = std::chrono::seconds(30);
 };
 
@@ -51,6 +56,8 @@ class HttpServer {
   /// Closes every connection; the handler is not called any more.
   void stop();
   std::size_t connection_count() const;
+  /// Files that are going out.
+  std::size_t file_count() const;
 
  private:
   struct Impl;

@@ -74,6 +74,10 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
 
   void on_resolved(error_code ec, const tcp::resolver::results_type& results) {
     if (!callback) return;
+    if (ec == asio::error::operation_not_supported)
+      return fail(fmt::format(
+          "cannot resolve {}: this is the static build of murder, which takes addresses, not names",
+          printable(options.host)));
     if (ec || results.empty())
       return fail(fmt::format("cannot resolve {}{}", printable(options.host),
                               ec ? ": " + ec.message() : ""));

@@ -15,6 +15,7 @@
 #include "net/acceptor.hpp"
 #include "net/address.hpp"
 #include "net/http.hpp"
+#include "net/outgoing_file.hpp"
 #include "net/socket.hpp"
 
 namespace murder::net {
@@ -38,6 +39,7 @@ struct Service {
   HttpServer::Handler handler;
   HttpServerLimits limits;
   std::unordered_set<Session*> sessions;
+  std::size_t files = 0;  ///< going out
   bool stopped = false;
 };
 
@@ -45,7 +47,10 @@ struct Service {
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<Service> service, tcp::socket socket);
-  ~Session() { service_->sessions.erase(this); }
+  ~Session() {
+    service_->sessions.erase(this);
+    end_file();
+  }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -61,6 +66,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void refuse(http::status status);
   void send();
   void on_sent(error_code ec);
+  void send_file();
+  void end_file();
   void drain();
 
   std::shared_ptr<Service> service_;
@@ -71,6 +78,7 @@ class Session : public std::enable_shared_from_this<Session> {
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
+  std::optional<OutgoingFile> file_;
   bool refused_ = false;
   std::size_t drained_ = 0;
 };
@@ -149,9 +157,40 @@ void Session::answer() {
   response_.result(made.status);
   response_.set(http::field::content_type, made.content_type);
   response_.keep_alive(got.keep_alive());
-  response_.content_length(made.body.size());
-  if (!is_head) response_.body() = std::move(made.body);
+  if (made.file) {
+    file_ = OutgoingFile::of(std::move(made.file));
+    if (file_)
+      ++service_->files;
+    else
+      response_.result(http::status::internal_server_error);
+  }
+  response_.content_length(file_ ? file_->size() : made.body.size());
+  if (is_head)
+    end_file();
+  else if (!file_)
+    response_.body() = std::move(made.body);
   send();
+}
+
+void Session::send_file() {
+  error_code ec;
+  socket_.native_non_blocking(true, ec);
+  // An answer that is too short tells the client.
+  if (ec || !file_->send_some(socket_.native_handle())) return close();
+  if (file_->is_sent()) {
+    end_file();
+    return on_sent({});
+  }
+  allow(service_->limits.patience);
+  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](error_code e) {
+    if (!e && !self->service_->stopped) self->send_file();
+  });
+}
+
+void Session::end_file() {
+  if (!file_) return;
+  file_.reset();
+  --service_->files;
 }
 
 void Session::refuse(http::status status) {
@@ -174,6 +213,7 @@ void Session::send() {
 
 void Session::on_sent(error_code ec) {
   if (service_->stopped || (ec && ec != http::error::end_of_stream)) return;
+  if (file_) return send_file();
   if (response_.keep_alive()) return read();
   error_code ignored;
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
@@ -211,7 +251,7 @@ std::string_view HttpRequest::query() const {
 HttpServer::HttpServer(asio::io_context& io, const Endpoint& listen, Handler handler,
                        HttpServerLimits limits)
     : impl_(std::make_shared<Impl>()) {
-  impl_->service = std::make_shared<Service>(Service{std::move(handler), limits, {}, false});
+  impl_->service = std::make_shared<Service>(Service{std::move(handler), limits, {}, 0, false});
   SocketResult listening = open_listening_socket(listen);
   if (listening.error != 0)
     throw_system_error("cannot listen on", listen.to_string(), listening.error);
@@ -233,5 +273,7 @@ void HttpServer::stop() {
 }
 
 std::size_t HttpServer::connection_count() const { return impl_->service->sessions.size(); }
+
+std::size_t HttpServer::file_count() const { return impl_->service->files; }
 
 }  // namespace murder::net

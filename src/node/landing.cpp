@@ -66,7 +66,7 @@ void Landing::prepare_release() {
         fmt::format("'{}' cannot be the name of a release; --file-only fetches the file itself",
                     printable(tag)));
   destination_.emplace(Destination::open(options_.destination, Destination::Mode::create));
-  lock_.emplace(*destination_);
+  lock_.emplace(*destination_, tag);
   remove_half_staged();
 
   const fs::path pack = destination_->pack_path(tag);

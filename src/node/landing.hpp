@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "bittorrent/metainfo.hpp"
 #include "host/destination.hpp"
+#include "host/lock.hpp"
 #include "node/options.hpp"
 #include "node/payload.hpp"
 
@@ -17,8 +18,8 @@ namespace murder::node {
 
 class Landing {
  public:
-  /// Opens and locks DEST. Throws Error: usage (a tag that cannot be one, the same tag with other
-  /// bytes), failed (in use, not writable, no room).
+  /// Opens DEST and locks the tag there. Throws Error: usage (a tag that cannot be one, the same
+  /// tag with other bytes), failed (in use, not writable, no room).
   static std::unique_ptr<Landing> prepare(const Metainfo& metainfo, const PeerOptions& options);
 
   bool is_release() const { return destination_.has_value(); }
@@ -37,7 +38,7 @@ class Landing {
   void payload_complete(Payload& payload);
   /// Raw files: makes the release of the whole payload. Nothing to do with --file-only.
   void stage_file(Payload& payload);
-  /// Others may change DEST from here on; the payload stays readable.
+  /// Others may stage the tag from here on; the payload stays readable.
   void unlock();
 
  private:
@@ -50,7 +51,7 @@ class Landing {
   const Metainfo& metainfo_;
   const PeerOptions& options_;
   std::optional<Destination> destination_;
-  std::optional<DestinationLock> lock_;
+  std::optional<TransferLock> lock_;
   UniqueFd file_lock_;
   std::filesystem::path path_;
   std::filesystem::path final_path_;

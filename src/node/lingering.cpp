@@ -11,6 +11,8 @@ constexpr Duration quiet = std::chrono::seconds(30);
 
 Linger parse_linger(const std::string& text) {
   if (text == "swarm") return {Linger::Mode::swarm, std::chrono::minutes(5)};
+  if (text.starts_with("swarm:"))
+    return {Linger::Mode::swarm, parse_duration(text.substr(6), "--linger")};
   if (text == "none") return {Linger::Mode::none, {}};
   if (text == "forever") return {Linger::Mode::forever, {}};
   return {Linger::Mode::fixed, parse_duration(text, "--linger")};

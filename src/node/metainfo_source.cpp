@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "bittorrent/announce.hpp"
+#include "base/http_url.hpp"
 #include "net/http.hpp"
 
 namespace murder::node {
@@ -16,14 +16,7 @@ namespace {
 constexpr std::uint64_t max_torrent_bytes = 64u << 20;
 
 std::string http_get(const std::string& text) {
-  // The same parts as a tracker's URL, but plain HTTP's port.
-  TrackerUrl url = parse_tracker_url(text);
-  const std::string_view authority = std::string_view(text).substr(
-      7, text.find('/', 7) == std::string::npos ? std::string::npos : text.find('/', 7) - 7);
-  const auto bracket = authority.rfind(']');
-  if (authority.find(':', bracket == std::string_view::npos ? 0 : bracket) ==
-      std::string_view::npos)
-    url.port = 80;
+  const HttpUrl url = parse_http_url(text);
   net::HttpGet::Options options;
   options.host = url.host;
   options.port = url.port;

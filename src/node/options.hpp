@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.hpp"
 #include "base/endpoint.hpp"
 #include "base/log.hpp"
 #include "base/units.hpp"
@@ -21,7 +22,7 @@ struct Linger {
   /// fixed: how long; swarm: at most so long.
   Duration time = std::chrono::minutes(5);
 };
-/// "swarm", "none", "forever" or a duration. Throws Error{usage}.
+/// "swarm", "swarm:TIME" (at most so long), "none", "forever" or a duration. Throws Error{usage}.
 Linger parse_linger(const std::string& text);
 
 struct PeerOptions {
@@ -37,6 +38,13 @@ struct PeerOptions {
   std::string name;   ///< empty: the host's own name
   std::string owner;  ///< "user[:group]"
   RateLimits limits;
+  /// The swarm's seeder, which may get its pieces while it serves: each leaves once before any
+  /// leaves twice, and the tracker counts it as the seeder, not as a host.
+  bool seeder = false;
+  /// Others of this user may watch and steer it: node/control_socket.hpp.
+  bool control = false;
+  /// A source that describes anything else is refused.
+  std::optional<InfoHash> info_hash;
   /// Called when the release is staged (and activated, if asked): `--detach` returns then.
   std::function<void()> on_staged;
 };
@@ -64,8 +72,11 @@ struct TrackerOptions {
   Endpoint listen{IpAddress::v4({0, 0, 0, 0}), 8998};
   std::uint32_t expect = 0;
   bool exit_when_complete = false;
+  /// Ends when nobody has announced or fetched anything for so long.
+  std::optional<Duration> exit_when_idle;
+  std::filesystem::path files;  ///< served at /files/NAME; empty: none
 };
-/// Serves until a signal ends it (which throws nothing), or the swarm is complete if asked.
+/// Serves until a signal ends it (which throws nothing), or the swarm is complete or idle if asked.
 void run_tracker(const TrackerOptions& options, events::EventSink& events, Log log);
 
 }  // namespace murder::node

@@ -110,7 +110,12 @@ void Payload::verify(PieceIndex piece, boost::asio::thread_pool& pool, boost::as
   const auto it = buffers_.find(piece);
   Buffer buffer = std::move(it->second);
   buffers_.erase(it);
-  boost::asio::post(pool, [this, piece, buffer = std::move(buffer), &io, done = std::move(done)] {
+  verify(piece, std::move(buffer), pool, io, std::move(done));
+}
+
+void Payload::verify(PieceIndex piece, Buffer bytes, boost::asio::thread_pool& pool,
+                     boost::asio::io_context& io, Done done) {
+  boost::asio::post(pool, [this, piece, buffer = std::move(bytes), &io, done = std::move(done)] {
     bool matches = false;
     std::exception_ptr error;
     try {

@@ -55,6 +55,11 @@ class Payload {
   using Done = std::function<void(bool matches, std::exception_ptr error)>;
   void verify(PieceIndex piece, boost::asio::thread_pool& pool, boost::asio::io_context& io,
               Done done);
+  /// The same with bytes from elsewhere, which nobody else writes to.
+  void verify(PieceIndex piece, Buffer bytes, boost::asio::thread_pool& pool,
+              boost::asio::io_context& io, Done done);
+  /// The piece is no longer to be received: its buffer belongs to those alone that still hold it.
+  void forget(PieceIndex piece) { buffers_.erase(piece); }
 
  private:
   const Metainfo& metainfo_;

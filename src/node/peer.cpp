@@ -23,7 +23,9 @@
 #include "node/metainfo_source.hpp"
 #include "node/options.hpp"
 #include "node/payload.hpp"
+#include "node/progress_meter.hpp"
 #include "node/swarm_node.hpp"
+#include "node/transfer_control.hpp"
 #include "node/unpacker.hpp"
 #include "release/pack.hpp"
 
@@ -42,30 +44,53 @@ std::string own_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
-class PeerSession {
+Metainfo load_expected(const PeerOptions& options, Log& log) {
+  Metainfo metainfo = load_metainfo(options.source, log);
+  if (options.info_hash && metainfo.info_hash != *options.info_hash)
+    throw Error(ErrorKind::integrity,
+                fmt::format("{} is another torrent: its info-hash is {}, and {} is wanted",
+                            options.source, metainfo.info_hash.hex(), options.info_hash->hex()));
+  return metainfo;
+}
+
+class PeerSession : private TransferControl::Transfer {
  public:
   PeerSession(const PeerOptions& options, events::EventSink& events, Log& log)
       : options_(options),
-        events_(events),
+        outer_events_(events),
         log_(log),
         started_(now()),
-        metainfo_(load_metainfo(options.source, log)),
+        metainfo_(load_expected(options, log)),
         landing_(Landing::prepare(metainfo_, options)),
         signals_(io_, SIGINT, SIGTERM),
         report_timer_(io_),
-        linger_(options.linger) {}
+        linger_(options.linger) {
+    Transfer& transfer = *this;
+    if (options.control)
+      control_.emplace(io_, landing_->destination(), metainfo_.tag(), transfer, events);
+  }
 
   void run() {
-    events_.emit(events::Started{.command = "peer",
-                                 .tag = metainfo_.tag(),
-                                 .info_hash = metainfo_.info_hash,
-                                 .size_bytes = metainfo_.length,
-                                 .pieces = metainfo_.piece_count(),
-                                 .kind = landing_->is_pack() ? "pack" : "file"});
+    guarded([&] { begin(); });
+    io_.run();
+    unpacker_.reset();
+    workers_.join();
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  void begin() {
+    sink().emit(events::Started{.command = "peer",
+                                .tag = metainfo_.tag(),
+                                .info_hash = metainfo_.info_hash,
+                                .size_bytes = metainfo_.length,
+                                .pieces = metainfo_.piece_count(),
+                                .kind = landing_->is_pack() ? "pack" : "file"});
     if (metainfo_.piece_sha256.empty())
       warn(fmt::format("{} was not made by murder: verified by SHA-1, carried as a file",
                        options_.source));
-    if (landing_->already_staged() && !landing_->payload_is_final()) {
+    // A seeder has to have its pack: it is fetched, or handed over, once more.
+    if (landing_->already_staged() && !landing_->payload_is_final() && !options_.seeder) {
       report_staged_before();
       return;
     }
@@ -77,7 +102,7 @@ class PeerSession {
     swarm::Bitfield have = landing_->resumes()
                                ? find_pieces(metainfo_, payload_->fd(), payload_->path())
                                : swarm::Bitfield(metainfo_.piece_count());
-    if (landing_->already_staged() && !have.all()) {
+    if (landing_->already_staged() && !have.all() && !options_.seeder) {
       warn(fmt::format("{} was damaged since {} was staged: removed, and not served to others",
                        landing_->payload_path().string(), metainfo_.tag()));
       std::error_code ec;
@@ -91,17 +116,14 @@ class PeerSession {
       log_.info("resuming {}: {} of {} are here", metainfo_.tag(), format_bytes(resumed_bytes_),
                 format_bytes(metainfo_.length));
 
-    SwarmNodeOptions node_options;
-    node_options.listen = options_.listen;
+    SwarmNodeOptions node_options = common_node_options();
     node_options.port = options_.port;
-    node_options.trackers = options_.trackers;
-    node_options.name = options_.name.empty() ? own_name() : options_.name;
     node_options.limits = options_.limits;
     node_options.first = manifest_pieces(metainfo_);
     manifest_missing_ = node_options.first.size();
     for (const PieceIndex piece : node_options.first)
       if (have.test(piece)) --manifest_missing_;
-    node_.emplace(io_, workers_, metainfo_, *payload_, have, std::move(node_options), events_, log_,
+    node_.emplace(io_, workers_, metainfo_, *payload_, have, std::move(node_options), sink(), log_,
                   SwarmNodeCallbacks{
                       .on_piece = [this](PieceIndex piece) { piece_verified(piece); },
                       .on_complete = [this] { completed(); },
@@ -110,23 +132,28 @@ class PeerSession {
       if (!ec) interrupted(signal);
     });
 
-    guarded([&] {
-      node_->start();
-      events_.emit(events::Listening{"peer", node_->local_endpoint()});
-      if (landing_->already_staged())
-        staged();
-      else if (manifest_missing_ == 0 && landing_->unpacks())
-        begin_unpacking();
-      if (node_->engine().complete()) completed();
-    });
+    node_->start();
+    sink().emit(events::Listening{options_.seeder ? "seeder" : "peer", node_->local_endpoint()});
+    if (landing_->already_staged())
+      staged();
+    else if (manifest_missing_ == 0 && landing_->unpacks())
+      begin_unpacking();
+    if (node_->engine().complete()) completed();
     report();
-    io_.run();
-    unpacker_.reset();
-    workers_.join();
-    if (error_) std::rethrow_exception(error_);
   }
 
- private:
+  SwarmNodeOptions common_node_options() const {
+    SwarmNodeOptions node_options;
+    node_options.role = options_.seeder ? AnnounceRole::seeder : AnnounceRole::host;
+    node_options.listen = options_.listen;
+    node_options.trackers = options_.trackers;
+    node_options.name = options_.name.empty() ? own_name() : options_.name;
+    return node_options;
+  }
+
+  /// Where events go.
+  events::EventSink& sink() { return control_ ? *control_ : outer_events_; }
+
   /// Runs a part of the loop's work; what it throws ends the session.
   template <class Work>
   void guarded(Work work) {
@@ -137,7 +164,7 @@ class PeerSession {
     }
   }
 
-  void warn(const std::string& message) { events_.emit(events::Warning{message}); }
+  void warn(const std::string& message) { sink().emit(events::Warning{message}); }
 
   /// The release is here and its pack is not: nothing to fetch, nothing to serve, only to be
   /// counted.
@@ -146,14 +173,10 @@ class PeerSession {
     swarm::Bitfield everything(metainfo_.piece_count());
     everything.set_all();
     payload_.emplace(metainfo_, landing_->payload_path(), Payload::Access::none);
-    SwarmNodeOptions node_options;
-    node_options.listen = options_.listen;
-    node_options.trackers = options_.trackers;
-    node_options.name = options_.name.empty() ? own_name() : options_.name;
-    node_.emplace(io_, workers_, metainfo_, *payload_, everything, std::move(node_options), events_,
+    node_.emplace(io_, workers_, metainfo_, *payload_, everything, common_node_options(), sink(),
                   log_, SwarmNodeCallbacks{});
-    node_->report_complete([this] { io_.stop(); });
-    io_.run();
+    stopping_ = true;
+    node_->report_complete([this] { over(); });
   }
 
   void piece_verified(PieceIndex piece) {
@@ -187,6 +210,7 @@ class PeerSession {
     unpacker_.emplace(io_, metainfo_, payload_->fd(), landing_->destination(), std::move(manifest),
                       std::move(stored), options_.owner, node_->engine().have(),
                       [this](const std::exception_ptr& error) {
+                        if (error_) return;  // it has given up already
                         if (error)
                           fail(error);
                         else
@@ -199,17 +223,19 @@ class PeerSession {
   void completed() {
     guarded([&] {
       landing_->payload_complete(*payload_);
-      events_.emit(events::Complete{.tag = metainfo_.tag(),
-                                    .seconds = to_seconds(now() - started_),
-                                    .downloaded_bytes = node_->engine().downloaded(),
-                                    .uploaded_bytes = node_->engine().uploaded(),
-                                    .resumed_bytes = resumed_bytes_});
+      sink().emit(events::Complete{.tag = metainfo_.tag(),
+                                   .seconds = to_seconds(now() - started_),
+                                   .downloaded_bytes = node_->engine().downloaded(),
+                                   .uploaded_bytes = node_->engine().uploaded(),
+                                   .resumed_bytes = resumed_bytes_,
+                                   .fed_bytes = node_->fed_bytes()});
       if (unpacker_) {
         unpacker_->hurry();
       } else if (!landing_->unpacks() && !staged_) {
         landing_->stage_file(*payload_);
         staged();
       }
+      if (staged_) landing_->unlock();
     });
   }
 
@@ -222,18 +248,19 @@ class PeerSession {
         kept = decode_manifest(read_file(path), path.string());
       }
       const Manifest* manifest = unpacker_ ? &unpacker_->manifest() : kept ? &*kept : nullptr;
-      events_.emit(events::Staged{
+      sink().emit(events::Staged{
           .tag = metainfo_.tag(),
           .path = (landing_->destination().path() / "releases" / metainfo_.tag()).string(),
           .seconds = to_seconds(now() - started_),
           .files = manifest != nullptr ? count_files(*manifest) : 1,
           .bytes = manifest != nullptr ? manifest->total_file_bytes() : metainfo_.length});
       if (options_.activate) {
+        const DestinationLock lock(landing_->destination());
         const auto previous = activate(landing_->destination(), metainfo_.tag());
-        events_.emit(events::Activated{metainfo_.tag(), previous.value_or("")});
+        sink().emit(events::Activated{metainfo_.tag(), previous.value_or("")});
       }
     }
-    landing_->unlock();
+    if (!node_ || node_->engine().complete()) landing_->unlock();
     if (options_.on_staged) options_.on_staged();
   }
 
@@ -243,14 +270,15 @@ class PeerSession {
       swarm::Engine& engine = node_->engine();
       const bool finished = engine.complete() && staged_;
       if (!engine.complete() && options_.timeout && t - node_->last_progress() > *options_.timeout)
-        give_up();
+        throw no_progress(*node_, metainfo_, *options_.timeout);
       if (t >= next_report_ && !stopping_) {
         next_report_ = t + report_every;
-        report_progress(t);
+        sink().emit(
+            progress_.next(*node_, metainfo_, unpacker_ ? unpacker_->unpacked_bytes() : 0, t));
       }
-      if (finished && !stopping_ && linger_.is_over(*node_, t)) {
+      if (finished && !stopping_ && (finish_asked_ || linger_.is_over(*node_, t))) {
         if (engine.swarm_complete())
-          events_.emit(events::SwarmComplete{engine.fleet().hosts, to_seconds(t - started_)});
+          sink().emit(events::SwarmComplete{engine.fleet().hosts, to_seconds(t - started_)});
         stop();
       }
     });
@@ -261,60 +289,12 @@ class PeerSession {
     });
   }
 
-  void report_progress(Instant t) {
-    swarm::Engine& engine = node_->engine();
-    const double seconds = std::max(to_seconds(t - last_report_), 1e-3);
-    const auto rate = [&](std::uint64_t bytes, std::uint64_t before) {
-      return static_cast<double>(bytes - before) / seconds;
-    };
-    const double down = rate(engine.downloaded(), last_downloaded_);
-    events_.emit(events::Progress{
-        .tag = metainfo_.tag(),
-        .have_bytes = engine.bytes_have(),
-        .total_bytes = metainfo_.length,
-        .down_bytes_per_s = static_cast<std::uint64_t>(down),
-        .up_bytes_per_s = static_cast<std::uint64_t>(rate(engine.uploaded(), last_uploaded_)),
-        .links = static_cast<std::uint32_t>(engine.link_count()),
-        .seconds_left = down > 0
-                            ? std::optional<double>(static_cast<double>(engine.bytes_left()) / down)
-                            : std::nullopt,
-        .unpacked_bytes = unpacker_ ? unpacker_->unpacked_bytes() : 0});
-    last_report_ = t;
-    last_downloaded_ = engine.downloaded();
-    last_uploaded_ = engine.uploaded();
-  }
-
-  [[noreturn]] void give_up() {
-    const swarm::Engine& engine = node_->engine();
-    const std::uint32_t missing = metainfo_.piece_count() - engine.have().count();
-    const std::uint32_t nowhere = engine.pieces_out_of_reach();
-    std::string why = fmt::format(
-        "gave up on {} after {} without progress: {} of {} pieces ({:.1f} %) are missing, {} of "
-        "them ({:.1f} %) at nobody "
-        "who can be reached",
-        metainfo_.tag(), format_duration(*options_.timeout), missing, metainfo_.piece_count(),
-        100.0 * missing / metainfo_.piece_count(), nowhere,
-        100.0 * nowhere / metainfo_.piece_count());
-    if (!node_->tracker_problem().empty())
-      why += fmt::format("; the tracker: {}", node_->tracker_problem());
-    why += fmt::format("; {} connected. Run the same command again to go on from here",
-                       engine.link_count() == 0 ? std::string("no peer is")
-                                                : fmt::format("{} peers are", engine.link_count()));
-    throw Error(ErrorKind::unreachable, why);
-  }
-
   void interrupted(int signal) {
     if (engine_done()) {
       stop();
       return;
     }
-    const auto kind = signal == SIGINT ? ErrorKind::interrupted : ErrorKind::terminated;
-    const double percent = 100.0 * static_cast<double>(node_->engine().bytes_have()) /
-                           static_cast<double>(metainfo_.length);
-    fail(std::make_exception_ptr(Error(
-        kind,
-        fmt::format("{}: {:.1f} % of {} is here; run the same command again to go on",
-                    signal == SIGINT ? "interrupted" : "terminated", percent, metainfo_.tag()))));
+    fail(std::make_exception_ptr(ended_by(signal, *node_, metainfo_)));
   }
 
   bool engine_done() const { return node_ && node_->engine().complete() && staged_; }
@@ -332,13 +312,75 @@ class PeerSession {
     const auto stopped = [this] {
       stopped_ = true;
       report_timer_.cancel();
-      io_.stop();
+      over();
     };
-    node_->stop(stopped);
+    if (node_)
+      node_->stop(stopped);
+    else
+      stopped();
   }
 
+  /// Nothing more is to be done but to say how it ended.
+  void over() {
+    if (!control_) {
+      io_.stop();
+      return;
+    }
+    // Whoever called this may be a part of what ends now.
+    asio::post(io_, [this] {
+      unpacker_.reset();
+      workers_.join();
+      landing_->unlock();
+      if (error_) control_->tell_error(error_);
+      signals_.async_wait([this](const boost::system::error_code& ec, int) {
+        if (!ec) io_.stop();
+      });
+      control_->drain([this] { io_.stop(); });
+    });
+  }
+
+  // --- what controllers ask ---
+
+  TransferState state() const override {
+    TransferState state;
+    state.tag = metainfo_.tag();
+    state.info_hash = metainfo_.info_hash;
+    state.size_bytes = metainfo_.length;
+    state.pieces = metainfo_.piece_count();
+    state.seeder = options_.seeder;
+    state.state = "fetching";
+    if (node_) {
+      state.have_bytes = node_->engine().bytes_have();
+      state.have_pieces = node_->engine().have().count();
+      state.listening = node_->listening();
+      if (node_->engine().complete()) state.state = staged_ ? "staged" : "complete";
+    }
+    if (error_) state.state = "failed";
+    return state;
+  }
+  swarm::Bitfield have() const override { return running().engine().have(); }
+  void feed(PieceIndex piece, std::vector<std::uint8_t> bytes,
+            std::function<void(std::exception_ptr)> done) override {
+    running().feed(piece, std::move(bytes), std::move(done));
+  }
+  bool feed_is_full() const override {
+    return node_ && node_->feeding_bytes() >= SwarmNode::max_feeding_bytes;
+  }
+  void add_tracker(const std::string& url) override { running().add_tracker(url); }
+  void finish() override { finish_asked_ = true; }
+  void give_up() override {
+    if (!stopping_) interrupted(SIGTERM);
+  }
+
+  const SwarmNode& running() const {
+    if (!node_ || stopping_)
+      throw Error(ErrorKind::failed, fmt::format("the transfer of {} is over", metainfo_.tag()));
+    return *node_;
+  }
+  SwarmNode& running() { return const_cast<SwarmNode&>(std::as_const(*this).running()); }
+
   const PeerOptions& options_;
-  events::EventSink& events_;
+  events::EventSink& outer_events_;
   Log& log_;
   Instant started_;
   Metainfo metainfo_;
@@ -347,6 +389,7 @@ class PeerSession {
   asio::thread_pool workers_{2};
   asio::signal_set signals_;
   asio::steady_timer report_timer_;
+  std::optional<TransferControl> control_;
   std::optional<Payload> payload_;
   std::optional<SwarmNode> node_;
   std::optional<Unpacker> unpacker_;
@@ -354,12 +397,11 @@ class PeerSession {
   std::uint64_t resumed_bytes_ = 0;
   std::size_t manifest_missing_ = 0;
   bool staged_ = false;
+  bool finish_asked_ = false;
   bool stopping_ = false;
   bool stopped_ = false;
   Instant next_report_{};
-  Instant last_report_{now()};
-  std::uint64_t last_downloaded_ = 0;
-  std::uint64_t last_uploaded_ = 0;
+  ProgressMeter progress_{now()};
   std::exception_ptr error_;
 };
 

@@ -1,23 +1,16 @@
+// The links of a running node: who connects, what engine and connections tell each other.
 #include "node/swarm_node.hpp"
 
-#include <algorithm>
 #include <boost/asio/post.hpp>
-#include <fmt/format.h>
-#include <unistd.h>
 #include <utility>
 
-#include "base/error.hpp"
 #include "base/random.hpp"
 #include "net/address.hpp"
 
 namespace murder::node {
 namespace {
 
-/// What a process that listens nowhere gives the tracker, which wants a port.
-constexpr std::uint16_t nominal_port = 8999;
 constexpr Duration dial_timeout = std::chrono::seconds(5);
-constexpr Duration announce_timeout = std::chrono::seconds(10);
-constexpr Duration stop_timeout = std::chrono::seconds(1);
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -153,6 +146,10 @@ void SwarmNode::start() {
 
 Endpoint SwarmNode::local_endpoint() const { return listener_->local_endpoint(); }
 
+std::optional<Endpoint> SwarmNode::listening() const {
+  return listener_ ? std::optional(local_endpoint()) : std::nullopt;
+}
+
 void SwarmNode::schedule_tick() {
   if (stopping_) return;
   const Instant next = engine_.next_tick(now());
@@ -166,8 +163,6 @@ void SwarmNode::schedule_tick() {
     schedule_tick();
   });
 }
-
-// --- connections --------------------------------------------------------------------------------
 
 void SwarmNode::accepted(boost::asio::ip::tcp::socket socket) {
   boost::system::error_code ec;
@@ -276,114 +271,6 @@ void SwarmNode::banned(const Endpoint& endpoint, const std::string& reason) {
   events_.emit(events::PeerBanned{endpoint, reason});
 }
 
-// --- pieces -------------------------------------------------------------------------------------
-
-void SwarmNode::verify(PieceIndex piece) {
-  payload_.verify(piece, workers_, io_,
-                  [this, piece, alive = alive_](bool matches, const std::exception_ptr& error) {
-                    if (!*alive || stopping_) return;
-                    if (error) {
-                      callbacks_.on_failure(error);
-                      return;
-                    }
-                    const bool was_complete = engine_.complete();
-                    engine_.on_piece_verified(piece, matches, now());
-                    schedule_tick();
-                    if (!matches) return;
-                    last_progress_ = now();
-                    if (callbacks_.on_piece) callbacks_.on_piece(piece);
-                    if (!was_complete && engine_.complete() && callbacks_.on_complete)
-                      callbacks_.on_complete();
-                  });
-}
-
-void SwarmNode::detach(LinkId, PieceIndex piece) { payload_.detach(piece); }
-
-// --- tracker ------------------------------------------------------------------------------------
-
-AnnounceRequest SwarmNode::make_request(AnnounceEvent event) const {
-  AnnounceRequest request;
-  request.info_hash = metainfo_.info_hash;
-  request.peer_id = id_;
-  request.port = port_;
-  request.uploaded = engine_.uploaded();
-  request.downloaded = engine_.downloaded();
-  request.left = engine_.bytes_left();
-  request.event = event;
-  if (!options_.listen.is_unspecified()) request.ip = options_.listen;
-  request.role = options_.role;
-  request.links = static_cast<std::uint32_t>(engine_.link_count());
-  request.host_name = options_.name;
-  request.failed = failed_;
-  return request;
-}
-
-std::unique_ptr<net::HttpGet> SwarmNode::get(const std::string& tracker,
-                                             const AnnounceRequest& request, Duration timeout,
-                                             net::HttpGet::Callback callback) {
-  const TrackerUrl url = parse_tracker_url(tracker);
-  net::HttpGet::Options options;
-  options.host = url.host;
-  options.port = url.port;
-  const char separator = url.target.find('?') == std::string::npos ? '?' : '&';
-  options.target = url.target + separator + to_query(request);
-  options.timeout = timeout;
-  options.bind_address = options_.listen;
-  return std::make_unique<net::HttpGet>(io_, std::move(options), std::move(callback));
-}
-
-void SwarmNode::announce(const std::string& tracker, AnnounceEvent event) {
-  // The request is made from the loop, when the engine has finished what it is at.
-  boost::asio::post(io_, [this, tracker, event, alive = alive_] {
-    if (!*alive || stopping_) return;
-    announce_ = get(tracker, make_request(event), announce_timeout,
-                    [this, tracker](const net::HttpResult& result) { announced(tracker, result); });
-  });
-}
-
-void SwarmNode::announced(const std::string& tracker, const net::HttpResult& result) {
-  const auto finished = std::move(announce_);
-  std::string problem;
-  AnnounceReply reply;
-  if (result.status == 0) {
-    problem = result.error;
-  } else {
-    try {
-      // Many trackers send their "failure reason" with a status of 400.
-      reply = parse_announce_reply(result.body, tracker);
-      problem = reply.failure_reason;
-    } catch (const Error& error) {
-      problem = result.status == 200
-                    ? error.what()
-                    : fmt::format("HTTP status {} ({})", result.status, error.what());
-    }
-  }
-  if (!tracker_said_ || problem != tracker_problem_) {
-    if (!problem.empty())
-      log_.warning("tracker {}: {}; trying again", tracker, printable(problem, 300));
-    else if (tracker_said_)
-      log_.info("tracker {} answers again", tracker);
-    events_.emit(events::TrackerState{tracker, problem.empty(), problem});
-  }
-  tracker_said_ = true;
-  tracker_problem_ = problem;
-  if (problem.empty())
-    engine_.on_tracker_reply(reply, now());
-  else
-    engine_.on_tracker_failed(now());
-  schedule_tick();
-}
-
-void SwarmNode::report_complete(std::function<void()> done) {
-  if (trackers_.empty()) {
-    done();
-    return;
-  }
-  port_ = nominal_port;
-  announce_ = get(trackers_.front(), make_request(AnnounceEvent::started), stop_timeout,
-                  [this, done = std::move(done)](const net::HttpResult&) { stop(done); });
-}
-
 void SwarmNode::stop(std::function<void()> done) {
   stopping_ = true;
   tick_timer_.cancel();
@@ -391,13 +278,7 @@ void SwarmNode::stop(std::function<void()> done) {
   listener_.reset();
   for (auto& [key, peer] : peers_)
     if (peer->connection) peer->connection->abandon();
-  if (trackers_.empty() || !tracker_problem_.empty()) {
-    announce_.reset();
-    done();
-    return;
-  }
-  announce_ = get(trackers_.front(), make_request(AnnounceEvent::stopped), stop_timeout,
-                  [done = std::move(done)](const net::HttpResult&) { done(); });
+  say_stopped(std::move(done));
 }
 
 }  // namespace murder::node

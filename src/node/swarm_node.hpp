@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -63,9 +64,26 @@ class SwarmNode final : private swarm::Driver {
   /// `done`.
   void stop(std::function<void()> done);
 
+  /// A piece from outside of the swarm: checked and written by the workers, then had like any
+  /// other. `done` is called from the loop, never from inside: with nothing when it is had (or was
+  /// before), else with Error{integrity} for bytes that do not match (nothing else happens then),
+  /// or with why it could not be written (on_failure gets that, too). Not called once the node
+  /// stops.
+  using Fed = std::function<void(std::exception_ptr error)>;
+  void feed(PieceIndex piece, std::vector<std::uint8_t> bytes, Fed done);
+  /// Fed and not yet written. Whoever feeds waits while it is `max_feeding_bytes` or more.
+  std::uint64_t feeding_bytes() const { return feeding_bytes_; }
+  static constexpr std::uint64_t max_feeding_bytes = 32u << 20;
+  std::uint64_t fed_bytes() const { return fed_bytes_; }  ///< that were missing
+
+  /// One more tracker, asked at once and before the others. Throws Error{usage} for what is no
+  /// tracker's URL.
+  void add_tracker(const std::string& url);
+
   swarm::Engine& engine() { return engine_; }
   const swarm::Engine& engine() const { return engine_; }
   Endpoint local_endpoint() const;
+  std::optional<Endpoint> listening() const;  ///< nullopt before start() and after stop()
   /// Since when nothing that was missing has come.
   Instant last_progress() const { return last_progress_; }
   const std::string& tracker_problem() const { return tracker_problem_; }
@@ -95,10 +113,14 @@ class SwarmNode final : private swarm::Driver {
   void handshake_done(Peer& peer, const wire::Handshake& handshake);
   void peer_gone(Peer& peer, const std::string& reason);
   void discard(Peer& peer);
+  void piece_is_here(PieceIndex piece, bool was_complete);
+  void feed_checked(PieceIndex piece, bool matches, const std::exception_ptr& error,
+                    const Fed& done);
   AnnounceRequest make_request(AnnounceEvent event) const;
   std::unique_ptr<net::HttpGet> get(const std::string& tracker, const AnnounceRequest& request,
                                     Duration timeout, net::HttpGet::Callback callback);
   void announced(const std::string& tracker, const net::HttpResult& result);
+  void say_stopped(std::function<void()> done);
   void schedule_tick();
 
   boost::asio::io_context& io_;
@@ -123,6 +145,8 @@ class SwarmNode final : private swarm::Driver {
   std::uint16_t port_ = 0;
   std::uint32_t next_link_ = 1;
   Instant last_progress_{};
+  std::uint64_t feeding_bytes_ = 0;
+  std::uint64_t fed_bytes_ = 0;
   bool tracker_said_ = false;  ///< its state has been told once
   std::string tracker_problem_;
   bool failed_ = false;

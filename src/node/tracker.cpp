@@ -6,13 +6,16 @@
 #include <csignal>
 #include <fmt/format.h>
 #include <optional>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "bittorrent/announce.hpp"
 #include "net/http.hpp"
 #include "net/signals.hpp"
+#include "node/file_folder.hpp"
 #include "node/options.hpp"
+#include "node/swarms_page.hpp"
 #include "tracker/registry.hpp"
 
 namespace murder::node {
@@ -29,6 +32,16 @@ net::HttpResponse failure(const std::string& reason) {
   AnnounceReply reply;
   reply.failure_reason = reason;
   return {200, "text/plain", encode_announce_reply(reply, true)};
+}
+
+constexpr std::string_view files_path = "/files/";
+
+/// With a file's name in its path.
+net::HttpResponse file_answer(const FileFolder& folder, const net::HttpRequest& request) {
+  net::HttpResponse response{200, "application/octet-stream", ""};
+  response.file = folder.open(request.path().substr(files_path.size()));
+  if (response.file) return response;
+  return {404, "text/plain; charset=utf-8", "no such file\n"};
 }
 
 net::HttpResponse answer(tracker::Registry& registry, const net::HttpRequest& request) {
@@ -50,13 +63,16 @@ net::HttpResponse answer(tracker::Registry& registry, const net::HttpRequest& re
       return failure(error.what());
     }
   }
+  if (request.path() == "/swarms")
+    return {200, "application/json", swarms_page(registry.swarms(now()))};
   if (request.path() == "/healthz") return {200, "text/plain; charset=utf-8", "ok\n"};
   return {404, "text/plain; charset=utf-8",
-          "this is a BitTorrent tracker: /announce, /scrape, /healthz\n"};
+          "this is a BitTorrent tracker: /announce, /scrape, /swarms, /healthz\n"};
 }
 
 events::Fleet to_event(const tracker::SwarmView& view) {
   events::Fleet fleet;
+  fleet.info_hash = view.info_hash.hex();
   fleet.hosts = view.hosts;
   fleet.complete = view.complete_hosts;
   fleet.failed = view.failed_hosts;
@@ -72,10 +88,16 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
   tracker::RegistryOptions registry_options;
   registry_options.expect = options.expect;
   tracker::Registry registry(registry_options, Random::from_system());
+  std::optional<FileFolder> files;
+  if (!options.files.empty()) files.emplace(options.files);
+  Instant last_used = now();
   net::HttpServer server(io, options.listen, [&](const net::HttpRequest& request) {
     log.debug("{} {} {}", request.remote.to_string(), request.method,
               printable(request.target, 400));
-    return answer(registry, request);
+    const bool is_for_file = files && request.path().starts_with(files_path);
+    // Whoever only watches keeps nothing alive.
+    if (is_for_file || request.path() == "/announce") last_used = now();
+    return is_for_file ? file_answer(*files, request) : answer(registry, request);
   });
   events.emit(events::Listening{"tracker", server.local_endpoint()});
 
@@ -108,6 +130,13 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
       events.emit(events::SwarmComplete{hosts, to_seconds(*complete_since - started)});
     }
     if (complete_since && options.exit_when_complete && now() - *complete_since >= farewell) {
+      io.stop();
+      return;
+    }
+    if (server.file_count() > 0) last_used = now();
+    if (options.exit_when_idle && now() - last_used >= *options.exit_when_idle) {
+      log.info("nobody has announced or fetched anything for {}",
+               format_duration(*options.exit_when_idle));
       io.stop();
       return;
     }

@@ -46,7 +46,7 @@ TEST(TrackerUrl, what_is_not_an_http_url_is_refused_with_a_reason) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"", "does not begin with http://"},
       {"origin:8998", "does not begin with http://"},
-      {"https://origin/announce", "murder speaks http to trackers, not https"},
+      {"https://origin/announce", "murder speaks http, not https"},
       {"udp://origin:80", "not udp"},
       {"http://", "names no host"},
       {"http://:8998", "names no host"},

@@ -1,10 +1,15 @@
 // The HTTP server answers what is well formed, refuses the rest, and waits for nobody for ever.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdexcept>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/random.hpp"
+#include "base/temp_dir.hpp"
 #include "loopback.hpp"
 #include "net/http.hpp"
+#include "net/signals.hpp"
 
 namespace murder::net::test {
 namespace {
@@ -209,6 +214,138 @@ TEST_F(ServingHttp, a_client_that_reads_nothing_is_closed) {
   ASSERT_TRUE(client.write(io, closing_get));
   ASSERT_TRUE(run_until(io, [&] { return requests.size() == 1; }));
   EXPECT_TRUE(run_until(io, [&] { return server->connection_count() == 0; }));
+}
+
+class ServingFiles : public ServingHttp {
+ protected:
+  ServingFiles() {
+    ignore_sigpipe();
+    handler = [this](const HttpRequest& request) {
+      HttpResponse response{200, "application/octet-stream", ""};
+      response.file =
+          UniqueFd(::open((folder.path() / request.path().substr(1)).c_str(), O_RDONLY));
+      return response;
+    };
+  }
+  std::string make(const std::string& name, std::size_t size) {
+    std::string content(size, '\0');
+    Random random(1);
+    for (char& c : content) c = static_cast<char>(random.next());
+    write_file_atomically(folder.path() / name, content);
+    return content;
+  }
+  static std::string get(const std::string& name, bool keep = false) {
+    return "GET /" + name + " HTTP/1.1\r\nHost: h\r\n" + (keep ? "" : "Connection: close\r\n") +
+           "\r\n";
+  }
+  murder::test::TempDir folder;
+};
+
+TEST_F(ServingFiles, a_file_is_the_body) {
+  const std::string content = make("large", 5'000'000);
+  serve();
+  const std::string answer = exchange(get("large"));
+  EXPECT_NE(answer.find("Content-Length: 5000000\r\n"), std::string::npos);
+  EXPECT_TRUE(ends_with_body(answer, content));
+  EXPECT_EQ(server->file_count(), 0u);
+}
+
+TEST_F(ServingFiles, an_empty_file_is_an_empty_body) {
+  make("empty", 0);
+  serve();
+  const std::string answer = exchange(get("empty"));
+  EXPECT_NE(answer.find("Content-Length: 0\r\n"), std::string::npos);
+  EXPECT_TRUE(ends_with_body(answer, ""));
+}
+
+TEST_F(ServingFiles, head_says_the_length_alone) {
+  make("large", 5'000'000);
+  serve();
+  const std::string answer =
+      exchange("HEAD /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  EXPECT_NE(answer.find("Content-Length: 5000000\r\n"), std::string::npos);
+  EXPECT_TRUE(ends_with_body(answer, ""));
+  EXPECT_EQ(server->file_count(), 0u);
+}
+
+TEST_F(ServingFiles, the_connection_serves_on_after_a_file) {
+  const std::string one = make("one", 300'000);
+  const std::string two = make("two", 10);
+  serve();
+  const std::string answer = exchange(get("one", true) + get("two"));
+  EXPECT_NE(answer.find(one + "HTTP/1.1 200 OK\r\n"), std::string::npos);
+  EXPECT_TRUE(ends_with_body(answer, two));
+}
+
+TEST_F(ServingFiles, many_at_once_each_get_all_of_it) {
+  const std::string content = make("large", 2'000'000);
+  serve();
+  std::vector<RawSocket> clients;
+  for (int i = 0; i < 50; ++i) {
+    clients.push_back(connect());
+    ASSERT_TRUE(clients.back().write(io, get("large")));
+  }
+  ASSERT_TRUE(run_until(io, [&] { return server->file_count() == 50; }));
+  for (RawSocket& client : clients) {
+    ASSERT_TRUE(client.read_until_end(io));
+    EXPECT_TRUE(ends_with_body(client.received(), content));
+  }
+}
+
+TEST_F(ServingFiles, a_client_that_takes_nothing_is_closed_and_one_that_is_slow_is_not) {
+  limits.patience = std::chrono::milliseconds(300);
+  make("large", 64u << 20);
+  serve();
+  RawSocket slow = connect();
+  ASSERT_TRUE(slow.write(io, get("large")));
+  const auto begin = std::chrono::steady_clock::now();
+  // Takes a part now and then, for longer than one patience.
+  auto last = begin;
+  auto longest_pause = last - begin;
+  while (last - begin < limits.patience * 3) {
+    slow.read();
+    io.restart();
+    io.run_for(std::chrono::milliseconds(5));
+    const auto now = std::chrono::steady_clock::now();
+    longest_pause = std::max(longest_pause, now - std::exchange(last, now));
+  }
+  const bool has_all = slow.received().size() > 64u << 20;
+  if (longest_pause < limits.patience && !has_all) {
+    EXPECT_EQ(server->file_count(), 1u);
+  }
+  RawSocket stalled = connect();
+  ASSERT_TRUE(stalled.write(io, get("large")));
+  EXPECT_TRUE(run_until(io, [&] { return server->connection_count() == 0; }));
+  EXPECT_EQ(server->file_count(), 0u);
+}
+
+TEST_F(ServingFiles, a_file_that_becomes_shorter_ends_the_connection_early) {
+  make("large", 64u << 20);
+  serve();
+  RawSocket client = connect();
+  ASSERT_TRUE(client.write(io, get("large")));
+  ASSERT_TRUE(run_until(io, [&] { return server->file_count() == 1; }));
+  std::filesystem::resize_file(folder.path() / "large", 1000);
+  EXPECT_TRUE(client.read_until_end(io));
+  EXPECT_LT(client.received().size(), 64u << 20);
+  EXPECT_EQ(server->file_count(), 0u);
+}
+
+TEST_F(ServingFiles, a_client_that_leaves_early_is_forgotten) {
+  make("large", 64u << 20);
+  serve();
+  RawSocket client = connect();
+  ASSERT_TRUE(client.write(io, get("large")));
+  ASSERT_TRUE(client.read_until_size(io, 1000));
+  client.reset();
+  EXPECT_TRUE(run_until(io, [&] { return server->connection_count() == 0; }));
+  EXPECT_EQ(server->file_count(), 0u);
+}
+
+TEST_F(ServingFiles, what_is_no_regular_file_is_an_error) {
+  std::filesystem::create_directory(folder.path() / "folder");
+  serve();
+  EXPECT_TRUE(exchange(get("folder")).starts_with("HTTP/1.1 500 "));
 }
 
 TEST_F(ServingHttp, a_handler_that_throws_answers_500_and_the_connection_lives) {
