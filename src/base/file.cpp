@@ -38,11 +38,15 @@ std::uint64_t file_size(int fd, const std::filesystem::path& path) {
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
   const UniqueFd fd = open_file(path, O_RDONLY);
+  return read_rest(fd.get(), path, limit);
+}
+
+std::string read_rest(int fd, const std::filesystem::path& path, std::uint64_t limit) {
   std::string content;
   // Read to the end rather than trust the size: /proc and pipes say 0.
   char buffer[65536];
   for (;;) {
-    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw_system_error("cannot read", path.native(), errno);
     if (n == 0) return content;

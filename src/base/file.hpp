@@ -34,6 +34,8 @@ class UniqueFd {
 UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode = 0666);
 /// All of it; Error{failed} beyond `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit = 1ull << 30);
+/// What is left to read of `fd`, as read_file(); `path` is for the message.
+std::string read_rest(int fd, const std::filesystem::path& path, std::uint64_t limit = 1ull << 30);
 /// Readers see the old content or the new, never a part: a temporary in the same folder, renamed.
 /// `durable`: content and name are on disk when it returns (fsync of the file and of the folder).
 /// After an error the old content is there and no temporary; a crash may leave a *.tmp beside it.

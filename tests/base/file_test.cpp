@@ -69,6 +69,22 @@ TEST(ReadFile, refuses_more_than_the_limit) {
   EXPECT_NE(message.find("larger than 2.0 kB"), std::string::npos) << message;
 }
 
+TEST(ReadRest, reads_a_pipe_to_its_end_and_no_more_than_the_limit) {
+  for (const std::uint64_t limit : {6u, 5u}) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const UniqueFd reader(ends[0]);
+    UniqueFd writer(ends[1]);
+    ASSERT_EQ(::write(writer.get(), "a list", 6), 6);
+    writer.reset();
+    if (limit == 6) {
+      EXPECT_EQ(read_rest(reader.get(), "standard input", limit), "a list");
+    } else {
+      EXPECT_THROW(read_rest(reader.get(), "standard input", limit), Error);
+    }
+  }
+}
+
 TEST(ReadFile, errors_name_operation_path_and_reason) {
   EXPECT_EQ(message_of([] { read_file("/nonexistent/file"); }),
             "cannot open /nonexistent/file: No such file or directory");

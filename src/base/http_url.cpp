@@ -1,0 +1,98 @@
+#include "base/http_url.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+#include <iterator>
+
+#include "base/endpoint.hpp"
+#include "base/error.hpp"
+
+namespace murder {
+namespace {
+
+constexpr std::size_t max_url_bytes = 2048;
+
+/// Throws, naming the URL.
+struct Refuse {
+  std::string_view what;
+
+  [[noreturn]] void operator()(std::string_view url, std::string_view reason) const {
+    throw Error(ErrorKind::usage,
+                fmt::format("cannot use {} '{}': {} (http://HOST[:PORT][/PATH] is meant)", what,
+                            printable(url), reason));
+  }
+};
+
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool is_host_character(char c) {
+  c = to_lower(c);
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+}
+
+/// Takes the host off the front of `rest`, which starts after "http://".
+std::string take_host(const Refuse& refuse, std::string_view url, std::string_view& rest) {
+  if (rest.starts_with('[')) {
+    const auto end = rest.find(']');
+    if (end == std::string_view::npos) refuse(url, "'[' without ']'");
+    const std::string_view host = rest.substr(1, end - 1);
+    if (host.find(':') == std::string_view::npos || !IpAddress::parse(host))
+      refuse(url, "what is in brackets is not an IPv6 address");
+    rest.remove_prefix(end + 1);
+    return std::string(host);
+  }
+  const std::string_view host = rest.substr(0, rest.find_first_of(":/?"));
+  if (host.empty()) refuse(url, "it names no host");
+  if (!std::ranges::all_of(host, is_host_character)) refuse(url, "its host is not a host name");
+  rest.remove_prefix(host.size());
+  return std::string(host);
+}
+
+std::uint16_t take_port(const Refuse& refuse, std::string_view url, std::string_view& rest,
+                        std::uint16_t default_port) {
+  if (!rest.starts_with(':')) return default_port;
+  rest.remove_prefix(1);
+  const std::string_view digits = rest.substr(0, rest.find_first_of("/?"));
+  const char* const end = digits.data() + digits.size();
+  std::uint16_t port = 0;
+  const auto [stop, ec] = std::from_chars(digits.data(), end, port);
+  if (ec != std::errc() || stop != end || port == 0) refuse(url, "its port is not 1 to 65535");
+  rest.remove_prefix(digits.size());
+  return port;
+}
+
+}  // namespace
+
+HttpUrl parse_http_url(std::string_view url, std::string_view what, std::uint16_t default_port,
+                       std::string_view default_path) {
+  const Refuse refuse{what};
+  if (url.size() > max_url_bytes)
+    refuse(url.substr(0, 80), fmt::format("it is longer than {} bytes", max_url_bytes));
+  // Whatever else it is, the target becomes part of an HTTP request's first line.
+  if (std::ranges::any_of(url, [](char c) { return c <= ' ' || c > '~'; }))
+    refuse(url, "it holds a space, a control character or a byte beyond ASCII");
+  if (url.find('#') != std::string_view::npos) refuse(url, "it holds a '#'");
+  const auto colon = url.find("://");
+  if (colon == std::string_view::npos) refuse(url, "it does not begin with http://");
+  std::string scheme;
+  std::ranges::transform(url.substr(0, colon), std::back_inserter(scheme), to_lower);
+  if (scheme != "http") refuse(url, fmt::format("murder speaks http, not {}", scheme));
+  HttpUrl out;
+  std::string_view rest = url.substr(colon + 3);
+  if (rest.substr(0, rest.find_first_of("/?")).find('@') != std::string_view::npos)
+    refuse("http://…", "a user name or password before '@' is not sent");
+  out.host = take_host(refuse, url, rest);
+  out.port = take_port(refuse, url, rest, default_port);
+  if (rest.empty() || rest == "/")
+    out.target = default_path;
+  else if (rest.front() == '?')
+    out.target = fmt::format("{}{}", default_path, rest);
+  else if (rest.front() == '/')
+    out.target = rest;
+  else
+    refuse(url, "something other than a port or a path follows its host");
+  return out;
+}
+
+}  // namespace murder
