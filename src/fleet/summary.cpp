@@ -8,29 +8,18 @@
 #include <vector>
 
 #include "base/units.hpp"
-#include "fleet/name_ranges.hpp"
+#include "fleet/host_groups.hpp"
 #include "fleet/report.hpp"
 
 namespace murder::fleet {
 namespace {
 
-constexpr std::size_t page_width = 100;
 constexpr std::size_t reason_limit = 500;
 
 std::string seconds(double s) { return format_duration(from_seconds(s)); }
 
-std::string hosts(std::size_t count) {
-  return fmt::format("{} host{}", count, count == 1 ? "" : "s");
-}
-
 std::string release(const FleetReport& report) {
   return report.tag.empty() ? std::string("the release") : printable(report.tag);
-}
-
-/// Columns that a text takes: its UTF-8 characters.
-std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 // --- the outcome ---------------------------------------------------------------------------------
@@ -39,13 +28,13 @@ std::size_t width(std::string_view text) {
 std::string share(std::size_t count, const FleetReport& report) {
   const std::size_t all = report.hosts.size();
   if (all == 1) return count == 1 ? printable(report.hosts.front().name) : "no host";
-  if (count == all) return "all " + hosts(all);
-  if (count == 0) return "none of " + hosts(all);
-  return fmt::format("{} of {}", count, hosts(all));
+  if (count == all) return "all " + count_of_hosts(all);
+  if (count == 0) return "none of " + count_of_hosts(all);
+  return fmt::format("{} of {}", count, count_of_hosts(all));
 }
 
 std::string achieved(const FleetReport& report, std::size_t good) {
-  const std::string on = share(good, report);
+  std::string on = share(good, report);
   const std::string tag = release(report);
   switch (report.goal) {
     case Goal::answered:
@@ -128,9 +117,9 @@ std::string table(const FleetReport& report) {
       cells.push_back(text.empty() ? "-" : text);
     }
     std::size_t widest = 0;
-    for (const std::string& cell : cells) widest = std::max(widest, width(cell));
+    for (const std::string& cell : cells) widest = std::max(widest, text_width(cell));
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      const std::string space(widest - width(cells[i]), ' ');
+      const std::string space(widest - text_width(cells[i]), ' ');
       lines[i] += "  " + (column.to_the_right ? space + cells[i] : cells[i] + space);
     }
   }
@@ -143,58 +132,6 @@ std::string table(const FleetReport& report) {
 }
 
 // --- alike hosts together ------------------------------------------------------------------------
-
-/// Hosts of which one thing is to be said, in the order in which it is first said.
-class Groups {
- public:
-  void add(const std::string& what, const std::string& host) {
-    const auto [place, is_new] = index_.emplace(what, groups_.size());
-    if (is_new) groups_.push_back({what, {}});
-    groups_[place->second].names.push_back(host);
-  }
-
-  /// "12 hosts failed in reach: connection refused", and their names below.
-  std::string text(std::size_t max_names) const {
-    std::string out;
-    for (const Group& group : groups_) {
-      const bool one = group.names.size() == 1;
-      out += fmt::format(
-          "{} {}\n", one ? printable(group.names.front()) : hosts(group.names.size()), group.what);
-      if (!one) out += names_below(group.names, max_names);
-    }
-    return out;
-  }
-
- private:
-  struct Group {
-    std::string what;
-    std::vector<std::string> names;
-  };
-
-  static std::string names_below(const std::vector<std::string>& names, std::size_t max_names) {
-    std::string out;
-    std::string line;
-    std::size_t shown = 0;
-    const std::vector<std::string> ranges = name_ranges(names);
-    for (const std::string& range : ranges) {
-      const std::string word =
-          shown == max_names ? fmt::format("and {} more", ranges.size() - shown) : printable(range);
-      if (!line.empty() && width(line) + width(word) + 2 > page_width) {
-        out += line + "\n";
-        line.clear();
-      }
-      line += (line.empty() ? "    " : " ") + word + (shown + 1 < ranges.size() ? "," : "");
-      if (shown++ == max_names) {
-        if (line.back() == ',') line.pop_back();
-        break;
-      }
-    }
-    return out + line + "\n";
-  }
-
-  std::vector<Group> groups_;
-  std::map<std::string, std::size_t> index_;
-};
 
 /// A reason often names the host that it is about; those of other hosts are the same but for that.
 std::string without_name(std::string reason, const HostReport& host) {
@@ -213,7 +150,7 @@ std::string failure_words(const HostReport& host, const std::string& reason) {
   return reason.empty() ? words : fmt::format("{}: {}", words, printable(reason, reason_limit));
 }
 
-Groups failures(const FleetReport& report) {
+HostGroups failures(const FleetReport& report) {
   std::map<std::string, std::size_t> sharers;
   const auto shared = [](const HostReport& host) {
     return failure_words(host, without_name(host.reason, host));
@@ -223,7 +160,7 @@ Groups failures(const FleetReport& report) {
   };
   for (const HostReport& host : report.hosts)
     if (has_failed(host)) ++sharers[shared(host)];
-  Groups groups;
+  HostGroups groups;
   for (const HostReport& host : report.hosts) {
     if (!has_failed(host)) continue;
     const std::string words = shared(host);
@@ -233,16 +170,16 @@ Groups failures(const FleetReport& report) {
 }
 
 /// Those that neither failed nor have what was asked for.
-Groups others(const FleetReport& report) {
-  Groups groups;
+HostGroups others(const FleetReport& report) {
+  HostGroups groups;
   for (const HostReport& host : report.hosts)
     if (!host.failure && host.state != HostState::failed && !is_good(host, report.goal))
       groups.add(std::string(state_words(host.state)), host.name);
   return groups;
 }
 
-Groups notes(const FleetReport& report) {
-  Groups groups;
+HostGroups notes(const FleetReport& report) {
+  HostGroups groups;
   for (const HostReport& host : report.hosts)
     for (const std::string& note : host.notes)
       groups.add(printable(without_name(note, host), reason_limit), host.name);
@@ -287,7 +224,7 @@ std::string outcome_line(const FleetReport& report) {
   if (report.signal) line = fmt::format("interrupted after {}: ", seconds(report.seconds));
   if (report.rolled_back)
     line += fmt::format("{} is rolled back on {}", release(report),
-                        hosts(count_of(report, HostState::rolled_back)));
+                        count_of_hosts(count_of(report, HostState::rolled_back)));
   else if (all && good > 0 && count_of(report, HostState::unchanged) == good)
     line += report.goal == Goal::staged
                 ? fmt::format("{} was staged already on {}", release(report), share(good, report))

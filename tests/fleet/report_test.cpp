@@ -1,9 +1,13 @@
 #include "fleet/report.hpp"
 
 #include <csignal>
+#include <filesystem>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
+#include "base/file.hpp"
 #include "fleet/deploy_id.hpp"
 #include "fleet/reports.hpp"
 
@@ -129,6 +133,38 @@ TEST(ReportJson, is_one_document_with_every_host) {
   EXPECT_EQ(document["hosts"][1]["staged_s"], 3.5);
   EXPECT_EQ(document["hosts"][1]["good"], false);
   EXPECT_EQ(document["hosts"][1]["notes"], json({"fed over ssh"}));
+}
+
+/// docs/history.md is the schema that others rely on.
+TEST(ReportJson, every_field_is_documented_and_no_other) {
+  const std::filesystem::path source_dir =
+      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  const std::string page = read_file(source_dir / "docs" / "history.md");
+  const auto fields_in_table = [&](const std::string& head) {
+    std::set<std::string> fields;
+    std::istringstream lines(page.substr(page.find(head)));
+    std::string line;
+    while (std::getline(lines, line) && line.starts_with("|")) {
+      const std::string names = line.substr(0, line.find(" | "));
+      for (std::size_t at = names.find('`'); at != std::string::npos;) {
+        const std::size_t end = names.find('`', at + 1);
+        fields.insert(names.substr(at + 1, end - at - 1));
+        at = names.find('`', end + 1);
+      }
+    }
+    return fields;
+  };
+  const auto keys = [](const json& object) {
+    std::set<std::string> result;
+    for (const auto& [key, value] : object.items()) result.insert(key);
+    return result;
+  };
+  const json document = json::parse(to_json(fleet(Goal::healthy, {good()})));
+  EXPECT_EQ(keys(document), fields_in_table("| field | meaning |"));
+  EXPECT_EQ(keys(document["hosts"][0]), fields_in_table("| field of a host | meaning |"));
+  std::set<std::string> states;
+  for (const HostState state : every_state) states.emplace(state_name(state));
+  EXPECT_EQ(states, fields_in_table("| state | the host |"));
 }
 
 TEST(ReportJson, texts_that_are_not_utf_8_do_no_harm) {
