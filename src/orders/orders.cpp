@@ -13,9 +13,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Look, dest, tag, info_hash)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Tracker, deploy, address, expect, idle_s)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Publish, deploy, file)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Stage, dest, tag, info_hash, torrent_url, trackers,
-                                                host, address, seeder, owner, up, down, timeout_s,
-                                                linger_s)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Lock, dest, deploy, who)
+                                                host, address, seeder, serve, owner, up, down,
+                                                timeout_s, linger_s)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Lock, dest, deploy, who, lease_s)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Unlock, dest)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Hook, command, timeout_s)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Activate, dest, tag, host, deploy, link_shared,
@@ -33,7 +33,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Probe, endpoints, timeout_ms)
 static void to_json(Json& json, const Done& /*done*/) { json = Json::object(); }
 static void from_json(const Json& /*json*/, Done& /*done*/) {}
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(View, used, live, previous, staged, other_bytes,
-                                                fetching, free_bytes, locked_by)
+                                                fetching, free_bytes, locked_by, unfinished)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TrackerRuns, announce_url, files_url)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Staged, seconds, fetched_bytes, resumed_bytes,
                                                 already)
@@ -108,7 +108,7 @@ Hello parse_hello(std::string_view text) {
   const auto it = json.find("hello");
   if (it == json.end() || !it->is_object())
     throw Error(ErrorKind::failed, "the host did not say hello");
-  const Hello hello = convert<Hello>(*it);
+  Hello hello = convert<Hello>(*it);
   if (hello.protocol != protocol)
     throw Error(ErrorKind::failed,
                 fmt::format("murder {} on the host speaks protocol {} and this one, {}, speaks {}",
@@ -130,6 +130,19 @@ ReceivedOrder parse_order(std::string_view text) {
   if (name == json.end() || !name->is_string())
     throw Error(ErrorKind::failed, fmt::format("not an order: {}", printable(text, 80)));
   return {number(json, "id"), order_named(name->get_ref<const std::string&>(), json)};
+}
+
+bool OrderHead::for_transfer() const {
+  return id == 0 && (name == "pieces" || name == "have" || name == "trackers" || name == "finish" ||
+                     name == "stop");
+}
+
+OrderHead peek_order(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return {};
+  const auto name = json.find("order");
+  return {number(json, "id"),
+          name != json.end() && name->is_string() ? name->get<std::string>() : ""};
 }
 
 template <class A>

@@ -2,10 +2,10 @@
 // travel is not known here: over ssh today (fleet/ on the control side, agent/ on the host).
 //
 // The conversation: the host says Hello. Then the control side sends orders, each
-// {"id":N,"order":"NAME",…}; the host works on one at a time, in their order, and answers each with
-// {"re":N,…} or {"re":N,"error":{"kind":"failed","message":"…"}}. While a transfer runs, what it
-// says (docs/control-socket.md) comes in between as it is, and orders to it are passed on at once.
-// docs/orders.md has a worked example.
+// {"id":N,"order":"NAME",…}; the host works on one at a time, in their order, but stages beside the
+// others, and answers each with {"re":N,…} or {"re":N,"error":{"kind":"failed","message":"…"}}.
+// While a transfer runs, what it says (docs/control-socket.md) comes in between as it is, and
+// orders to it are passed on at once. docs/orders.md has a worked example.
 //
 // Unknown fields are ignored and missing ones have the values below, so that one side may be a
 // little newer than the other. Paths and texts may be any bytes on the host; in JSON what is not
@@ -81,6 +81,7 @@ struct Stage {
   std::string host;     ///< what the tracker calls it
   std::string address;  ///< to listen on; empty: all
   bool seeder = false;  ///< the origin
+  bool serve = false;   ///< though it may be staged already: others need the pack that is kept
   std::string owner;
   std::string up;  ///< rates as `murder peer` takes them; empty: no limit
   std::string down;
@@ -95,6 +96,10 @@ struct Lock {
   std::string dest;
   std::string deploy;
   std::string who;  ///< "alice@laptop", for those who are kept out
+  /// The session ends when nothing was heard for so long, so that a control machine that lost its
+  /// power keeps nobody out for hours; {"order":"alive"}, without id or answer, is something heard.
+  /// 0: never.
+  std::uint32_t lease_s = 0;
 };
 struct Unlock {
   using Answer = struct Done;
@@ -110,7 +115,8 @@ struct Hook {
 };
 
 /// Links shared paths, runs the first hook, switches `current`, runs the second. When the first
-/// fails nothing is switched.
+/// fails nothing is switched. What is live already is left alone, but for a second hook that did
+/// not succeed the last time (View::unfinished): that is run again.
 struct Activate {
   using Answer = struct Activated;
   static constexpr std::string_view name = "activate";
@@ -199,11 +205,12 @@ struct View {
   bool used = false;         ///< murder has staged here before
   std::string live;          ///< tag; empty: none
   std::string previous;      ///< what `rollback` would go to; empty: nothing
-  bool staged = false;       ///< the tag is there, with the bytes of the info-hash
+  bool staged = false;       ///< the tag is there, with the bytes of the info-hash if one is named
   bool other_bytes = false;  ///< the tag is there with other bytes
   bool fetching = false;     ///< a transfer of the tag runs
   std::uint64_t free_bytes = 0;
-  std::string locked_by;  ///< the deploy that activates here now; empty: none
+  std::string locked_by;    ///< another deploy, that activates here now; empty: none
+  bool unfinished = false;  ///< `live` is, but the hook after its activation did not succeed
 };
 
 struct TrackerRuns {
@@ -324,6 +331,16 @@ struct ReceivedOrder {
 };
 /// Throws Error{failed} for what is no order of this protocol.
 ReceivedOrder parse_order(std::string_view json);
+
+/// What a frame says that it is: 0 and empty for what it does not say.
+struct OrderHead {
+  std::uint64_t id = 0;
+  std::string name;
+  /// Meant for the transfer that runs, which is told it as it is ("pieces", "have", "trackers",
+  /// "finish", "stop"; docs/control-socket.md).
+  bool for_transfer() const;
+};
+OrderHead peek_order(std::string_view json);
 
 template <class A>
 std::string encode_answer(std::uint64_t id, const A& answer);

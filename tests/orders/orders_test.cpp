@@ -83,5 +83,18 @@ TEST(Orders, bytes_that_are_no_text_are_replaced) {
   EXPECT_EQ(parse_answer<Checked>(encode_answer(1, checked)).output, "caf\xef\xbf\xbd");
 }
 
+TEST(Orders, what_is_for_the_transfer_is_told_from_what_is_for_the_host) {
+  EXPECT_TRUE(peek_order(R"({"order":"pieces","piece":7})").for_transfer());
+  EXPECT_TRUE(peek_order(R"({"order":"stop"})").for_transfer());
+  EXPECT_FALSE(peek_order(R"({"order":"stop","id":1})").for_transfer());
+  EXPECT_FALSE(peek_order(encode_order(2, Prune{})).for_transfer());
+  EXPECT_EQ(peek_order(encode_order(2, Prune{})).id, 2u);
+  EXPECT_EQ(peek_order(encode_order(2, Prune{})).name, "prune");
+  for (const char* text : {"", "[]", "{", "{\"order\":7,\"id\":-1}"}) {
+    EXPECT_EQ(peek_order(text).id, 0u) << text;
+    EXPECT_EQ(peek_order(text).name, "") << text;
+  }
+}
+
 }  // namespace
 }  // namespace murder::orders
