@@ -46,7 +46,7 @@ void describe(CLI::App& app) {
 /// Says what ended the command, once for people and once for programs.
 int report(Context& context, ErrorKind kind, const std::string& message) {
   context.reporter->settle();
-  fmt::print(stderr, "murder: {}\n", message);
+  std::fputs(fmt::format("murder: {}\n", message).c_str(), stderr);  // print() would throw
   if (context.json) context.reporter->emit(events::ErrorEvent{kind, message});
   return static_cast<int>(kind);
 }
@@ -121,9 +121,14 @@ int run(int argc, char** argv) {
   add_tracker(app, action);
   add_seed(app, action);
   add_peer(app, action);
+  add_deploy(app, action);
+  add_doctor(app, action);
   add_release_commands(app, action);
+  add_on_host(app, action);
+  add_record_commands(app, action);
   add_demo(app, action);
   add_simulate(app, action);
+  add_hosts(app, action);
   for (CLI::App* command : app.get_subcommands({}))
     command->set_help_flag("-h,--help", "Print this");
 

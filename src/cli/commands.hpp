@@ -28,7 +28,12 @@ void add_tracker(CLI::App& app, Action& action);
 void add_seed(CLI::App& app, Action& action);
 void add_peer(CLI::App& app, Action& action);
 void add_release_commands(CLI::App& app, Action& action);  ///< activate, rollback, releases, verify
+void add_deploy(CLI::App& app, Action& action);
+void add_doctor(CLI::App& app, Action& action);
+void add_on_host(CLI::App& app, Action& action);          ///< hidden: what deploy runs on hosts
+void add_record_commands(CLI::App& app, Action& action);  ///< status, history, logs
 void add_demo(CLI::App& app, Action& action);
 void add_simulate(CLI::App& app, Action& action);
+void add_hosts(CLI::App& app, Action& action);
 
 }  // namespace murder::cli

@@ -31,7 +31,7 @@ std::optional<std::string> text_of(const toml::node& node) {
 }
 
 Setting setting_of(const toml::node& node, const std::string& origin, const std::string& key) {
-  Setting setting{{}, origin};
+  Setting setting{{}, origin, false};
   const auto add = [&](const toml::node& value) {
     const auto text = text_of(value);
     if (!text) refuse(origin, fmt::format("'{}' is to be a text, a number, true or false", key));
@@ -97,8 +97,11 @@ std::optional<Setting> ConfigFile::find(const std::string& command, const std::s
   for (const std::string& table : {command, std::string()}) {
     const auto found = tables_.find(table);
     if (found == tables_.end()) continue;
-    const auto setting = found->second.find(flag);
-    if (setting != found->second.end()) return setting->second;
+    const auto entry = found->second.find(flag);
+    if (entry == found->second.end()) continue;
+    Setting setting = entry->second;
+    setting.is_general = table.empty();
+    return setting;
   }
   return std::nullopt;
 }
@@ -106,10 +109,11 @@ std::optional<Setting> ConfigFile::find(const std::string& command, const std::s
 std::optional<Setting> find_in_environment(
     const std::string& command, const std::string& flag,
     const std::function<const char*(const std::string&)>& variable) {
-  for (const std::string& name : {"MURDER_" + to_variable(command) + "_" + to_variable(flag),
-                                  "MURDER_" + to_variable(flag)}) {
+  const std::string general = "MURDER_" + to_variable(flag);
+  for (const std::string& name :
+       {"MURDER_" + to_variable(command) + "_" + to_variable(flag), general}) {
     const char* const value = variable(name);
-    if (value != nullptr && *value != '\0') return Setting{{value}, name};
+    if (value != nullptr && *value != '\0') return Setting{{value}, name, name == general};
   }
   return std::nullopt;
 }

@@ -17,7 +17,8 @@ using FlagTable = std::map<std::string, std::set<std::string>>;
 
 struct Setting {
   std::vector<std::string> values;
-  std::string origin;  ///< "MURDER_PEER_TIMEOUT", "./murder.toml:3"
+  std::string origin;       ///< "MURDER_PEER_TIMEOUT", "./murder.toml:3"
+  bool is_general = false;  ///< for every command that has the flag
 };
 
 /// One file. Top-level keys are flags of whatever commands have them, a table holds those of the

@@ -4,13 +4,23 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <initializer_list>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/config.hpp"
 
 namespace murder::cli {
+
+/// These flags of a command say one thing between them: the command line, variable or table that
+/// comes first and has any of them has them all, so that nothing of a file is added to what is
+/// typed.
+void configured_as_one(std::initializer_list<CLI::Option*> flags);
+/// Only what is for its command alone sets this flag: those of other commands by the same name mean
+/// something else.
+void configured_by_its_command(CLI::Option& flag);
 
 class ConfiguredFlags {
  public:
@@ -29,7 +39,12 @@ class ConfiguredFlags {
   std::string with_origin(const std::string& message) const;
 
  private:
-  std::optional<Setting> find(const std::string& command, const std::string& flag) const;
+  /// `rank`: how near it is to the command line, which has 0.
+  struct Found {
+    Setting setting;
+    std::size_t rank = 0;
+  };
+  std::optional<Found> find(const std::string& command, const CLI::Option& option) const;
   void apply_to(CLI::App& owner, const std::string& command);
 
   Variable variable_;

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/configured_flags.hpp"
 #include "cli/demo.hpp"
 
 namespace murder::cli {
@@ -50,8 +51,9 @@ void add_demo(CLI::App& app, Action& action) {
       "  murder demo disk.img --hosts 4 --no-namespaces");
   command->add_option("SOURCE", arguments->source,
                       "A folder, or a file to be carried as it is (default: /usr/include/boost)");
-  command->add_option("--hosts", arguments->hosts, "How many, 1 to 1000 (default: 16)")
-      ->type_name("COUNT");
+  configured_by_its_command(
+      *command->add_option("--hosts", arguments->hosts, "How many, 1 to 1000 (default: 16)")
+           ->type_name("COUNT"));
   command
       ->add_option("--link", arguments->link,
                    "What each host's link carries each way (default: 50Mbit)")

@@ -72,7 +72,8 @@ std::string usage(const CLI::App& app, const std::string& full_name) {
 std::string options_of(const CLI::App& app, std::string_view title, bool with_help = true) {
   std::string out;
   for (const CLI::Option* option : app.get_options())
-    if (option->nonpositional() && (with_help || option != app.get_help_ptr()))
+    if (option->nonpositional() && !option->get_group().empty() &&
+        (with_help || option != app.get_help_ptr()))
       out += entry(option_name(*option), option->get_description());
   return out.empty() ? out : fmt::format("\n{}:\n{}", title, out);
 }
@@ -87,7 +88,8 @@ std::string arguments_of(const CLI::App& app) {
 std::string commands_of(const CLI::App& app) {
   std::string out;
   for (const CLI::App* command : app.get_subcommands({}))
-    out += entry(command->get_name(), command->get_description());
+    if (!command->get_group().empty())
+      out += entry(command->get_name(), command->get_description());
   return "\nCommands:\n" + out;
 }
 

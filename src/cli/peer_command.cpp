@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/standard_streams.hpp"
 #include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "cli/swarm_flags.hpp"
@@ -25,6 +26,9 @@ struct PeerArguments {
   std::string linger = "swarm";
   std::string timeout;
   std::string owner;
+  bool seeder = false;
+  bool control = false;
+  std::string info_hash;
   SwarmFlags swarm;
 };
 
@@ -73,12 +77,6 @@ UniqueFd detach() {
   ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-/// Nobody reads what a lingering child says.
-void let_go_of_terminal() {
-  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  for (int fd = 0; fd <= 2; ++fd) ::dup2(null.get(), fd);
-}
-
 void run(const PeerArguments& arguments, Context& context) {
   node::PeerOptions options;
   options.source = arguments.torrent;
@@ -93,6 +91,16 @@ void run(const PeerArguments& arguments, Context& context) {
   options.name = arguments.swarm.name;
   options.limits = arguments.swarm.limits();
   options.owner = arguments.owner;
+  options.seeder = arguments.seeder;
+  options.control = arguments.control;
+  if (!arguments.info_hash.empty()) {
+    options.info_hash = InfoHash::from_hex(arguments.info_hash);
+    if (!options.info_hash)
+      throw Error(ErrorKind::usage, fmt::format("--info-hash: 40 hex digits are needed, not '{}'",
+                                                printable(arguments.info_hash)));
+  }
+  if (arguments.file_only && arguments.control)
+    throw Error(ErrorKind::usage, "--control needs a release, and --file-only makes none");
   if (arguments.file_only && arguments.activate)
     throw Error(ErrorKind::usage, "--activate needs a release, and --file-only makes none");
   UniqueFd parent;
@@ -102,7 +110,7 @@ void run(const PeerArguments& arguments, Context& context) {
       context.reporter->settle();
       const char staged = 1;
       if (::write(parent.get(), &staged, 1) == 1) parent.reset();
-      let_go_of_terminal();
+      let_go_of_standard_streams();  // nobody reads what a lingering child says
     };
   }
   node::run_peer(options, *context.reporter, context.log);
@@ -140,6 +148,17 @@ void add_peer(CLI::App& app, Action& action) {
   command->add_option("--owner", arguments->owner, "Whom the unpacked files are to belong to")
       ->type_name("USER[:GROUP]");
   arguments->swarm.add_to(*command);
+  // What a deploy starts on hosts; docs/control-socket.md.
+  command->add_flag("--seeder", arguments->seeder, "Be the swarm's seeder")
+      ->group("")
+      ->configurable(false);
+  command->add_flag("--control", arguments->control, "Listen for controllers")
+      ->group("")
+      ->configurable(false);
+  command->add_option("--info-hash", arguments->info_hash, "Refuse any other torrent")
+      ->type_name("HEX")
+      ->group("")
+      ->configurable(false);
   command->callback([arguments, &action] {
     action = [arguments](Context& context) { run(*arguments, context); };
   });

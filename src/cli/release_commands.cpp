@@ -6,8 +6,10 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/fleet_release.hpp"
 #include "cli/wording.hpp"
 #include "host/destination.hpp"
+#include "host/lock.hpp"
 
 namespace murder::cli {
 namespace {
@@ -30,10 +32,8 @@ std::string_view kind_name(Drift::Kind kind) {
   return "";
 }
 
-struct ReleaseArguments {
-  std::string to;
-  std::string tag;
-};
+/// What is asked of this host, or with --hosts of a fleet.
+using ReleaseArguments = FleetReleaseArguments;
 
 Destination open_existing(const ReleaseArguments& arguments) {
   return Destination::open(arguments.to, Destination::Mode::existing);
@@ -88,7 +88,8 @@ void do_verify(const ReleaseArguments& arguments, Context& context) {
 using Work = void (*)(const ReleaseArguments&, Context&);
 
 void add(CLI::App& app, Action& action, const char* name, const char* description,
-         const char* tag_help, bool tag_required, const char* examples, Work work) {
+         const char* tag_help, bool tag_required, const char* examples, Work here, Work on_fleet,
+         bool switches) {
   auto arguments = std::make_shared<ReleaseArguments>();
   CLI::App* command = app.add_subcommand(name, description);
   command->footer(examples);
@@ -100,23 +101,38 @@ void add(CLI::App& app, Action& action, const char* name, const char* descriptio
   command->add_option("--to", arguments->to, "Where releases/TAG and current are")
       ->required()
       ->type_name("DEST");
-  command->callback([arguments, work, &action] {
-    action = [arguments, work](Context& context) { work(*arguments, context); };
+  arguments->hosts.add_to(*command);
+  arguments->ssh.add_to(*command);
+  if (switches) arguments->rollout.add_to(*command);
+  command->callback([arguments, here, on_fleet, &action] {
+    action = [arguments, here, on_fleet](Context& context) {
+      (arguments->hosts.given() ? on_fleet : here)(*arguments, context);
+    };
   });
 }
 
 }  // namespace
 
 void add_release_commands(CLI::App& app, Action& action) {
-  add(app, action, "activate", "Switch DEST/current to a staged release", "The release", true,
-      "  murder activate v7 --to /srv/app", do_activate);
-  add(app, action, "rollback", "Switch DEST/current back",
+  add(app, action, "activate", "Switch DEST/current to a staged release, here or on a fleet",
+      "The release", true,
+      "  murder activate v7 --to /srv/app\n"
+      "  murder activate v7 --to /srv/app --hosts fleet.txt --waves 1,100%",
+      do_activate, activate_on_fleet, true);
+  add(app, action, "rollback", "Switch DEST/current back, here or on a fleet",
       "To this release (default: the one that was live before)", false,
-      "  murder rollback --to /srv/app\n  murder rollback v5 --to /srv/app", do_rollback);
+      "  murder rollback --to /srv/app\n"
+      "  murder rollback v5 --to /srv/app --hosts fleet.txt",
+      do_rollback, rollback_on_fleet, true);
   add(app, action, "releases", "List what is staged, and what is live", nullptr, false,
-      "  murder releases --to /srv/app", do_list);
+      "  murder releases --to /srv/app\n"
+      "  murder releases --to /srv/app --hosts fleet.txt",
+      do_list, list_on_fleet, false);
   add(app, action, "verify", "Say which files of a release are not as they were staged",
-      "The release (default: the live one)", false, "  murder verify --to /srv/app", do_verify);
+      "The release (default: the live one)", false,
+      "  murder verify --to /srv/app\n"
+      "  murder verify --to /srv/app --hosts fleet.txt",
+      do_verify, verify_on_fleet, false);
 }
 
 }  // namespace murder::cli

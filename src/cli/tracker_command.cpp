@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "node/options.hpp"
 
@@ -12,6 +13,8 @@ struct TrackerArguments {
   std::string listen = "0.0.0.0:8998";
   std::uint32_t expect = 0;
   bool exit_when_complete = false;
+  std::string exit_when_idle;
+  std::string files;
 };
 
 }  // namespace
@@ -22,8 +25,11 @@ void add_tracker(CLI::App& app, Action& action) {
       app.add_subcommand("tracker", "Tell peers of each other, and when everyone has everything");
   command->footer(
       "  murder tracker\n"
-      "  murder tracker --listen 10.0.0.5:8998 --expect 16");
-  command->add_option("--listen", arguments->listen, "Where (default: 0.0.0.0:8998)")
+      "  murder tracker --listen 10.0.0.5:8998 --expect 16\n"
+      "  murder tracker --files /srv/torrents --exit-when-idle 10m");
+  command
+      ->add_option("--listen", arguments->listen,
+                   "Where (default: 0.0.0.0:8998; port 0: any that is free)")
       ->type_name("ADDRESS:PORT");
   command
       ->add_option("--expect", arguments->expect,
@@ -32,6 +38,14 @@ void add_tracker(CLI::App& app, Action& action) {
       ->type_name("HOSTS");
   command->add_flag("--exit-when-complete", arguments->exit_when_complete,
                     "End when the swarm is complete");
+  command
+      ->add_option("--exit-when-idle", arguments->exit_when_idle,
+                   "End when nobody has announced or fetched anything for so long")
+      ->type_name("TIME");
+  command
+      ->add_option("--files", arguments->files,
+                   "Serve the files in this folder at http://ADDRESS:PORT/files/NAME")
+      ->type_name("DIR");
   command->callback([arguments, &action] {
     action = [arguments](Context& context) {
       node::TrackerOptions options;
@@ -42,6 +56,9 @@ void add_tracker(CLI::App& app, Action& action) {
       options.listen = *endpoint;
       options.expect = arguments->expect;
       options.exit_when_complete = arguments->exit_when_complete;
+      if (!arguments->exit_when_idle.empty())
+        options.exit_when_idle = parse_duration(arguments->exit_when_idle, "--exit-when-idle");
+      options.files = arguments->files;
       node::run_tracker(options, *context.reporter, context.log);
     };
   });

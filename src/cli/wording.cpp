@@ -43,14 +43,15 @@ struct Sentence {
     return e.ok ? fmt::format("tracker {} answers", printable(e.url)) : std::string();
   }
   std::string operator()(const events::Complete& e) const {
-    if (e.downloaded_bytes == 0)
+    const std::uint64_t received = e.downloaded_bytes + e.fed_bytes;
+    if (received == 0)
       return fmt::format("{} is here and verified; nothing to fetch", printable(e.tag));
     const std::string resumed =
         e.resumed_bytes == 0 ? std::string()
                              : fmt::format(", {} were here before", format_bytes(e.resumed_bytes));
     return fmt::format("{} is complete and verified after {}: {} received{}, {} passed on",
-                       printable(e.tag), seconds(e.seconds), format_bytes(e.downloaded_bytes),
-                       resumed, format_bytes(e.uploaded_bytes));
+                       printable(e.tag), seconds(e.seconds), format_bytes(received), resumed,
+                       format_bytes(e.uploaded_bytes));
   }
   std::string operator()(const events::Staged& e) const {
     return fmt::format("{} is staged after {}: {}, {}, at {}", printable(e.tag), seconds(e.seconds),

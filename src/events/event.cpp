@@ -27,10 +27,14 @@ struct Name {
   std::string_view operator()(const SwarmComplete&) const { return "swarm_complete"; }
   std::string_view operator()(const Fleet&) const { return "fleet"; }
   std::string_view operator()(const Release&) const { return "release"; }
+  std::string_view operator()(const HostSelected&) const { return "host_selected"; }
   std::string_view operator()(const Drifted&) const { return "drifted"; }
   std::string_view operator()(const DeployStarted&) const { return "deploy_started"; }
   std::string_view operator()(const HostChanged&) const { return "host"; }
   std::string_view operator()(const HostReport&) const { return "host_report"; }
+  std::string_view operator()(const Finding&) const { return "finding"; }
+  std::string_view operator()(const Deploy&) const { return "deploy"; }
+  std::string_view operator()(const LogText&) const { return "log"; }
   std::string_view operator()(const Warning&) const { return "warning"; }
   std::string_view operator()(const ErrorEvent&) const { return "error"; }
   std::string_view operator()(const Summary&) const { return "summary"; }
@@ -77,6 +81,7 @@ struct Fields {
     line["downloaded_bytes"] = e.downloaded_bytes;
     line["uploaded_bytes"] = e.uploaded_bytes;
     line["resumed_bytes"] = e.resumed_bytes;
+    line["fed_bytes"] = e.fed_bytes;
   }
   void operator()(const Staged& e) const {
     line["tag"] = e.tag;
@@ -124,18 +129,29 @@ struct Fields {
       slowest.push_back(std::move(entry));
     }
     line["slowest"] = std::move(slowest);
+    unless_empty("info_hash", e.info_hash);
   }
   void operator()(const Release& e) const {
     line["tag"] = e.tag;
     line["live"] = e.live;
     line["partial"] = e.partial;
     line["staged_at"] = e.staged_at;
+    if (!e.host.empty()) line["host"] = e.host;
+  }
+  void operator()(const HostSelected& e) const {
+    line["name"] = e.name;
+    line["user"] = e.user;
+    line["host"] = e.host;
+    line["port"] = e.port;
+    line["labels"] = Json(e.labels);
+    line["where"] = e.where;
   }
   void operator()(const Drifted& e) const {
     line["tag"] = e.tag;
     line["path"] = e.path;
     line["kind"] = e.kind;
     line["detail"] = e.detail;
+    if (!e.host.empty()) line["host"] = e.host;
   }
   void operator()(const DeployStarted& e) const {
     line["deploy"] = e.deploy;
@@ -169,6 +185,33 @@ struct Fields {
     line["fed_bytes"] = e.fed_bytes;
     line["wave"] = e.wave;
     line["notes"] = e.notes;
+  }
+  void operator()(const Finding& e) const {
+    line["host"] = e.host;
+    line["severity"] = e.severity;
+    line["what"] = e.what;
+    line["found"] = e.found;
+    line["way_out"] = e.way_out;
+  }
+  void operator()(const Deploy& e) const {
+    line["deploy"] = e.deploy;
+    line["command"] = e.command;
+    line["tag"] = e.tag;
+    line["dest"] = e.dest;
+    line["started_at"] = e.started_at;
+    line["seconds"] = rounded(e.seconds);
+    line["hosts"] = e.hosts;
+    line["good"] = e.good;
+    line["failed"] = e.failed;
+    line["standing"] = e.standing;
+    if (e.exit_status) line["exit_status"] = *e.exit_status;
+  }
+  void operator()(const LogText& e) const {
+    line["deploy"] = e.deploy;
+    line["host"] = e.host;
+    line["seconds"] = rounded(e.seconds);
+    line["source"] = e.source;
+    line["text"] = e.text;
   }
   void operator()(const Warning& e) const { line["message"] = e.message; }
   void operator()(const ErrorEvent& e) const {

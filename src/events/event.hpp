@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -61,6 +62,7 @@ struct Complete {
   std::uint64_t downloaded_bytes = 0;
   std::uint64_t uploaded_bytes = 0;
   std::uint64_t resumed_bytes = 0;  ///< were on disk already, and verified again
+  std::uint64_t fed_bytes = 0;      ///< handed over from outside of the swarm
 };
 
 /// Unpacked, synced and renamed into place.
@@ -119,6 +121,7 @@ struct Fleet {
   std::uint32_t staged = 0;
   std::uint32_t failed = 0;
   std::vector<Host> slowest;  ///< least first
+  std::string info_hash{};    ///< of the swarm, hexadecimal; empty: there is only one
 };
 
 /// One release at a destination, as `releases` lists it.
@@ -127,6 +130,17 @@ struct Release {
   bool live = false;
   bool partial = false;
   std::int64_t staged_at = 0;  ///< seconds since 1970; 0: not known
+  std::string host = {};       ///< of a fleet; empty: this one
+};
+
+/// One of the hosts that a list and a selection mean.
+struct HostSelected {
+  std::string name;
+  std::string user;        ///< empty: ssh's own
+  std::string host;        ///< as ssh is told
+  std::uint16_t port = 0;  ///< 0: ssh's own
+  std::map<std::string, std::string> labels;
+  std::string where;  ///< what names it: "hosts.txt:12"
 };
 
 /// Something in an installed release is not as it was staged.
@@ -135,6 +149,7 @@ struct Drifted {
   std::string path;
   std::string kind;  ///< "missing", "added", "type", "content", "mode", "link"
   std::string detail;
+  std::string host = {};  ///< of a fleet; empty: this one
 };
 
 /// A command that works on many hosts begins.
@@ -176,6 +191,39 @@ struct HostReport {
   std::vector<std::string> notes;
 };
 
+/// What `doctor` found on a host.
+struct Finding {
+  std::string host;
+  std::string severity;  ///< "fine", "WARNING", "PROBLEM"
+  std::string what;      ///< that was looked at: "clock"
+  std::string found;
+  std::string way_out;  ///< what to do about it; empty where nothing is wrong
+};
+
+/// A command on many hosts as the local record has it.
+struct Deploy {
+  std::string deploy;  ///< id
+  std::string command;
+  std::string tag;
+  std::string dest;
+  std::int64_t started_at = 0;  ///< seconds since 1970
+  double seconds = 0;
+  std::uint32_t hosts = 0;
+  std::uint32_t good = 0;
+  std::uint32_t failed = 0;
+  std::string standing;  ///< "running", "ended", "interrupted", "elsewhere"
+  std::optional<int> exit_status;
+};
+
+/// What a hook, a check or an error printed on a host.
+struct LogText {
+  std::string deploy;
+  std::string host;
+  double seconds = 0;  ///< since the command began
+  std::string source;  ///< "pre-activate", "check", …
+  std::string text;    ///< may have many lines
+};
+
 /// Worth knowing; nothing ends for it.
 struct Warning {
   std::string message;
@@ -195,8 +243,9 @@ struct Summary {
 };
 
 using Event = std::variant<Started, Listening, TrackerState, Progress, Complete, Staged, Activated,
-                           RolledBack, Packed, PeerBanned, SwarmComplete, Fleet, Release, Drifted,
-                           DeployStarted, HostChanged, HostReport, Warning, ErrorEvent, Summary>;
+                           RolledBack, Packed, PeerBanned, SwarmComplete, Fleet, Release,
+                           HostSelected, Drifted, DeployStarted, HostChanged, HostReport, Finding,
+                           Deploy, LogText, Warning, ErrorEvent, Summary>;
 
 /// As lines name it: "started", "rolled_back", …
 std::string_view event_name(const Event& event);

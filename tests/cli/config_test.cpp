@@ -229,5 +229,62 @@ TEST_F(ConfiguredFlagsTest,
   EXPECT_NE(refusal("peer --to x").find(folder.path().string()), std::string::npos);
 }
 
+TEST_F(ConfiguredFlagsTest, flags_that_are_one_setting_come_from_one_place) {
+  std::vector<std::string> files_of_hosts;
+  std::vector<std::string> hosts;
+  CLI::App* deploy = app.add_subcommand("deploy");
+  CLI::Option* by_file = deploy->add_option("--hosts", files_of_hosts);
+  configured_as_one({by_file, deploy->add_option("--host", hosts)});
+  const auto result = [&](const std::string& line) {
+    files_of_hosts.clear();
+    hosts.clear();
+    run(line);
+    std::string text;
+    for (const auto* values : {&files_of_hosts, &hosts})
+      for (const std::string& value : *values) text += value + " ";
+    return text;
+  };
+  add_file("hosts = [\"a.txt\", \"b.txt\"]\n");
+  add_file("host = \"last\"\n");
+  EXPECT_EQ(result("deploy"), "a.txt b.txt ");
+  EXPECT_EQ(result("deploy --host x"), "x ");
+  EXPECT_EQ(result("deploy --hosts y"), "y ");
+  EXPECT_EQ(result("deploy --hosts y --host x"), "y x ");
+  variables = {{"MURDER_HOST", "e f"}};
+  EXPECT_EQ(result("deploy"), "e f ");
+  EXPECT_EQ(result("deploy --hosts y"), "y ");
+  variables = {{"MURDER_HOST", "e"}, {"MURDER_DEPLOY_HOSTS", "g"}};
+  EXPECT_EQ(result("deploy"), "g ");
+  variables.clear();
+  files.clear();
+  add_file("hosts = \"a.txt\"\nhost = \"b\"\n");
+  EXPECT_EQ(result("deploy"), "a.txt b ");
+  files.clear();
+  add_file("hosts = \"a.txt\"\n[deploy]\nhost = \"canary\"\n");
+  EXPECT_EQ(result("deploy"), "canary ");
+}
+
+TEST_F(ConfiguredFlagsTest, a_flag_that_means_something_else_elsewhere_is_its_command_s_own) {
+  int count = 16;
+  configured_by_its_command(*app.add_subcommand("demo")->add_option("--hosts", count));
+  std::string hosts;
+  app.add_subcommand("deploy")->add_option("--hosts", hosts);
+  add_file("hosts = \"a.txt\"\n");
+  run("demo");
+  EXPECT_EQ(count, 16);
+  run("deploy");
+  EXPECT_EQ(hosts, "a.txt");
+  variables = {{"MURDER_HOSTS", "b.txt"}};
+  run("demo");
+  EXPECT_EQ(count, 16);
+  variables = {{"MURDER_HOSTS", "b.txt"}, {"MURDER_DEMO_HOSTS", "3"}};
+  run("demo");
+  EXPECT_EQ(count, 3);
+  add_file("[demo]\nhosts = 4\n");
+  variables = {{"MURDER_HOSTS", "b.txt"}};
+  run("demo");
+  EXPECT_EQ(count, 4);
+}
+
 }  // namespace
 }  // namespace murder::cli

@@ -40,6 +40,18 @@ def murder():
     return path.resolve()
 
 
+@pytest.fixture(scope="session")
+def static_binary():
+    """Path of the binary for hosts: $MURDER_STATIC_BINARY, else that of the release build."""
+    machine = os.uname().machine
+    path = pathlib.Path(os.environ.get("MURDER_STATIC_BINARY",
+                                       REPOSITORY / f"build/release/murder-{machine}"))
+    if not os.access(path, os.X_OK):
+        pytest.fail(f"no static binary at {path}: build it (./dev build), or set "
+                    "MURDER_STATIC_BINARY", pytrace=False)
+    return path.resolve()
+
+
 @pytest.fixture
 def folder(request):
     """An empty folder, removed with all its content after the test."""
@@ -58,7 +70,8 @@ def clean_environment(folder):
                    if not name.startswith("MURDER_")}
     home = folder / "home"
     home.mkdir()
-    environment.update(HOME=str(home), XDG_CONFIG_HOME=str(home / ".config"), LC_ALL="C.UTF-8")
+    environment.update(HOME=str(home), XDG_CONFIG_HOME=str(home / ".config"),
+                       XDG_STATE_HOME=str(home / ".local/state"), LC_ALL="C.UTF-8")
     return environment
 
 
@@ -281,7 +294,7 @@ def fleet_lab(start_program, murder, folder):
     login_noise={4: text} a banner, and a profile that prints; env={0: {"NAME": "value"}} variables
     of its ssh sessions; ulimit={0: "-n 64"} their limits; arch={0: "i686"} what uname -m says;
     sshd={"jump": "MaxStartups 1:100:1"} lines of its sshd's configuration;
-    clock_skew={0: 31536000} seconds by which its clock is ahead, for programs that are not static.
+    clock_skew={0: 31536000} seconds by which its clock is ahead (times of files are right).
     """
     with contextlib.ExitStack() as labs:
         numbers = itertools.count()

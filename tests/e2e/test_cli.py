@@ -10,8 +10,8 @@ import pytest
 from swarm import wait_for_event
 from terminal import Session
 
-COMMANDS = ["pack", "tracker", "seed", "peer", "activate", "rollback", "releases", "verify", "demo",
-            "simulate"]
+COMMANDS = ["pack", "tracker", "seed", "peer", "deploy", "doctor", "activate", "rollback", "releases",
+            "verify", "status", "history", "logs", "demo", "simulate", "hosts"]
 
 
 @pytest.fixture

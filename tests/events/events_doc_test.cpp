@@ -58,6 +58,7 @@ bool has_type(const json& value, std::string_view type) {
   if (type == "number") return value.is_number();
   if (type == "boolean") return value.is_boolean();
   if (type == "array") return value.is_array();
+  if (type == "object") return value.is_object();
   return false;
 }
 

@@ -1,0 +1,79 @@
+// Sends a host, over its ssh session, the pieces that it lacks: the origin at the start of a
+// deploy, another host when the origin has died, one that the swarm cannot reach.
+//
+// The host's transfer says of each piece that it is written (docs/control-socket.md); so much is
+// under way as half a second carries, so that orders for the same host never wait long behind it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/units.hpp"
+#include "bittorrent/metainfo.hpp"
+#include "fleet/fleet.hpp"
+#include "swarm/bitfield.hpp"
+
+namespace murder::fleet {
+
+/// The release that is deployed, on the control machine's disk.
+struct Payload {
+  Metainfo metainfo;
+  std::string torrent;  ///< as encode_metainfo wrote it
+  int fd = -1;          ///< of the pack or file
+  std::string path;
+};
+
+class Feed {
+ public:
+  /// `elsewhere`: the pieces that the swarm has already and will bring without our help; may grow
+  /// meanwhile.
+  Feed(Fleet& fleet, const Payload& payload, Member& member, const swarm::Bitfield& elsewhere);
+  Feed(const Feed&) = delete;
+  Feed& operator=(const Feed&) = delete;
+
+  /// Until the host has every piece, wherever from, or stop(). Throws Error: unreachable (session
+  /// lost), integrity (a piece does not match there), failed (the pack here has changed, a full
+  /// disk there).
+  boost::asio::awaitable<void> run();
+  /// run() returns soon.
+  void stop();
+  /// What the transfer there says.
+  void heard(const orders::Frame& frame);
+  std::uint64_t sent_bytes() const { return sent_bytes_; }
+
+ private:
+  struct UnderWay {
+    std::uint32_t bytes;
+    Instant sent_at;
+  };
+  boost::asio::awaitable<swarm::Bitfield> ask_have();
+  boost::asio::awaitable<void> send(PieceIndex piece);
+  void acknowledged(PieceIndex piece);
+  bool may_send(std::uint32_t bytes) const;
+  void check() const;
+
+  Fleet& fleet_;
+  const Payload& payload_;
+  Member& member_;
+  std::shared_ptr<Session> session_;  ///< a later one of the member is fed by another Feed
+  const swarm::Bitfield& elsewhere_;
+  Condition condition_;
+  std::map<PieceIndex, UnderWay> under_way_;
+  std::uint64_t under_way_bytes_ = 0;
+  std::uint64_t window_bytes_;
+  std::uint64_t since_change_bytes_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+  std::optional<swarm::Bitfield> have_;
+  std::string problem_;
+  bool stopped_ = false;
+};
+
+/// What a transfer answers when it is asked what it has; nullopt when this is no such answer.
+std::optional<swarm::Bitfield> parse_have(const orders::Frame& frame, std::uint32_t pieces);
+
+}  // namespace murder::fleet

@@ -1,0 +1,48 @@
+// One host of a fleet while a command works on it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/units.hpp"
+#include "fleet/host.hpp"
+#include "fleet/report.hpp"
+#include "fleet/session.hpp"
+#include "orders/orders.hpp"
+
+namespace murder::fleet {
+
+/// What a transfer on a host said last.
+struct TransferState {
+  bool running = false;
+  std::uint64_t have_bytes = 0;
+  std::uint64_t total_bytes = 0;
+  std::uint64_t down_bytes_per_s = 0;
+  std::uint32_t have_pieces = 0;
+  std::uint32_t links = 0;
+  bool complete = false;
+  Instant linked_at{};  ///< when it last had a link to another host, or began
+  bool tracker_ok = true;
+};
+
+struct Member {
+  Host host;
+  std::size_t index = 0;  ///< in the inventory
+  HostReport report;
+  std::shared_ptr<Session> session;
+  orders::Hello hello;
+  orders::View view;  ///< as it was when it was first looked at
+  TransferState transfer;
+  /// What the transfer there says, besides what `transfer` keeps: pieces that were fed, what it
+  /// has.
+  std::function<void(const orders::Frame&)> on_transfer;
+  std::function<void()> on_loss;  ///< of its session
+
+  bool failed() const { return report.state == HostState::failed; }
+  bool is_connected() const { return session && session->is_open(); }
+};
+
+}  // namespace murder::fleet
