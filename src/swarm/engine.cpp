@@ -93,6 +93,7 @@ void Engine::on_connected(LinkId id, const LinkInfo& info, Instant now) {
   link.last_heard = link.last_said = link.last_data = link.last_block_end = now;
   link.upload_measured_at = now;
   link.round_trip = driver_.round_trip(id);
+  last_moved_ = now;
   greet(link, now);
 }
 
@@ -144,7 +145,11 @@ void Engine::forget(LinkId id, Instant now) {
   const bool was_stock = !link.murder;
   links_.erase(it);
   if (seed_) {
-    seed_->remove(id);
+    Bitfield elsewhere(config_.geometry.piece_count());
+    if (!seed_->open())
+      for (std::uint32_t i = 0; i < elsewhere.size(); ++i)
+        if (picker_.availability(PieceIndex(i)) > 0) elsewhere.set(PieceIndex(i));
+    seed_->remove(id, elsewhere);
     for (auto& [other_id, other] : links_) show_more(other, now);
   }
   if (was_stock) assign_stock_slots(now);
@@ -202,7 +207,7 @@ void Engine::tell_everyone(PieceIndex piece, Instant now) {
 
 /// Of a piece that has just come to a seeder: the next one whom it is shown to.
 void Engine::show_new(PieceIndex piece, Instant now) {
-  last_verified_ = now;
+  last_verified_ = last_moved_ = now;
   for (auto& [id, link] : links_)
     if (!link.murder) tell_have(link, piece, now);
   seed_->add(piece, picker_.availability(piece) == 0);
@@ -240,8 +245,8 @@ void Engine::open_to_all(Instant now) {
   for (auto& [id, link] : links_) show_more(link, now);
 }
 
-/// Nothing new has come to this seeder for a while, and what is there has left once: from then on
-/// anybody may ask for it.
+/// Nothing new has come to this seeder for a while, and what is there has left once; or nothing
+/// moves at all, whatever the reason: from then on anybody may ask for everything.
 void Engine::show_all_there_is(Instant now) {
   for (auto& [id, link] : links_)
     have().for_each_not_in(link.told,
@@ -335,7 +340,8 @@ void Engine::tick(Instant now) {
     if (seed_ && !seed_->open()) {
       seed_->take_back(now, config_.stall);
       for (auto& [id, link] : links_) show_more(link, now);
-      if (seed_->idle() && now - last_verified_ >= config_.stall) show_all_there_is(now);
+      const bool feed_rests = seed_->idle() && now - last_verified_ >= config_.stall;
+      if (feed_rests || now - last_moved_ >= config_.stall) show_all_there_is(now);
     }
     if (now >= next_slot_change_) assign_stock_slots(now);
     // A link that stalled gets one block to prove itself.

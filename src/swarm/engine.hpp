@@ -214,6 +214,7 @@ class Engine {
   double piece_interval_s_ = 0;  ///< between pieces verified, smoothed
   Instant last_verified_{};
   Instant last_upload_{};
+  Instant last_moved_{};  ///< a seeder's: something left or came, somebody joined or got something
   std::optional<Instant> untold_due_;
   std::deque<LinkId> throttled_;  ///< have blocks to send, and the limit was reached
   bool asking_throttled_ = false;

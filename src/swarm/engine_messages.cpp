@@ -44,6 +44,7 @@ struct Engine::Visitor {
     if (engine.seed_ && link.murder) {
       const bool opened = engine.seed_->seen(have.piece);
       engine.seed_->moved(link.id);
+      engine.last_moved_ = now;
       if (opened)
         engine.open_to_all(now);
       else

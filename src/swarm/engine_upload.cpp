@@ -84,7 +84,7 @@ void Engine::serve_throttled(Instant now) {
 void Engine::on_block_sent(LinkId id, const wire::Block& block, Instant now) {
   Link* link = find(id);
   if (link == nullptr) return;
-  link->last_said = last_upload_ = now;
+  link->last_said = last_upload_ = last_moved_ = now;
   link->uploaded += block.length;
   uploaded_ += block.length;
   link->uploaded_since += block.length;

@@ -36,6 +36,12 @@ void SeedWindow::add(PieceIndex piece, bool lost) {
     waiting_.push_back(piece);
 }
 
+SeedWindow::Window& SeedWindow::window_of(LinkId link) {
+  Window& window = windows_[link];
+  if (window.got.size() == 0) window.got = Bitfield(geometry_.piece_count());
+  return window;
+}
+
 std::uint64_t SeedWindow::pending_bytes(const Window& window) const {
   std::uint64_t pending = 0;
   for (const Shown& s : window.shown) pending += geometry_.piece_size(s.piece) - s.bytes_sent;
@@ -67,7 +73,7 @@ bool SeedWindow::idle() const {
 std::vector<PieceIndex> SeedWindow::extend(LinkId link, std::uint64_t window_bytes,
                                            const Bitfield& theirs, Instant now) {
   std::vector<PieceIndex> fresh;
-  Window& window = windows_[link];
+  Window& window = window_of(link);
   if (window.stalled) return fresh;
   std::uint64_t pending = pending_bytes(window);
   while (pending < window_bytes && !waiting_.empty()) {
@@ -78,9 +84,11 @@ std::vector<PieceIndex> SeedWindow::extend(LinkId link, std::uint64_t window_byt
     }
     if (theirs.test(piece)) break;  // theirs are marked seen, so this does not happen; be safe
     waiting_.pop_front();
-    window.shown.push_back({piece, 0, now, bytes_sent_});
+    std::uint32_t begun = 0;
+    if (const auto loose = window.loose_bytes.extract(piece)) begun = loose.mapped();
+    window.shown.push_back({piece, begun, now, bytes_sent_});
     window.shown_at = ++shows_;
-    pending += geometry_.piece_size(piece);
+    pending += geometry_.piece_size(piece) - begun;
     fresh.push_back(piece);
   }
   return fresh;
@@ -89,45 +97,56 @@ std::vector<PieceIndex> SeedWindow::extend(LinkId link, std::uint64_t window_byt
 bool SeedWindow::mark_out(PieceIndex piece) {
   const bool was_open = open();
   out_.set(piece);
+  for (auto& [link, window] : windows_)
+    std::erase_if(window.shown, [&](const Shown& s) { return s.piece == piece; });
   return !was_open && open();
 }
 
 bool SeedWindow::sent(LinkId link, PieceIndex piece, std::uint32_t bytes, Instant now) {
   bytes_sent_ += bytes;
   last_sent_ = now;
-  const auto it = windows_.find(link);
-  if (it == windows_.end()) return false;
-  it->second.stalled = false;
-  auto& shown = it->second.shown;
-  const auto s = std::find_if(shown.begin(), shown.end(),
+  Window& window = window_of(link);
+  window.stalled = false;
+  const auto s = std::find_if(window.shown.begin(), window.shown.end(),
                               [&](const Shown& candidate) { return candidate.piece == piece; });
-  if (s == shown.end()) return false;
-  s->bytes_sent += bytes;
-  s->moved = now;
-  s->bytes_by_then = bytes_sent_;
-  if (s->bytes_sent < geometry_.piece_size(piece)) return false;
-  shown.erase(s);
+  std::uint32_t& bytes_sent = s != window.shown.end() ? s->bytes_sent : window.loose_bytes[piece];
+  bytes_sent += bytes;
+  if (s != window.shown.end()) {
+    s->moved = now;
+    s->bytes_by_then = bytes_sent_;
+  }
+  if (bytes_sent < geometry_.piece_size(piece)) return false;
+  window.loose_bytes.erase(piece);
+  window.got.set(piece);
   return mark_out(piece);
 }
 
-bool SeedWindow::seen(PieceIndex piece) {
-  if (out_.test(piece)) return false;
-  for (auto& [link, window] : windows_)
-    std::erase_if(window.shown, [&](const Shown& s) { return s.piece == piece; });
-  return mark_out(piece);
-}
+bool SeedWindow::seen(PieceIndex piece) { return !out_.test(piece) && mark_out(piece); }
 
 void SeedWindow::moved(LinkId link) {
   const auto it = windows_.find(link);
   if (it != windows_.end()) it->second.stalled = false;
 }
 
-void SeedWindow::remove(LinkId link) {
+void SeedWindow::remove(LinkId link, const Bitfield& elsewhere) {
   const auto it = windows_.find(link);
   if (it == windows_.end()) return;
-  const auto& shown = it->second.shown;
-  for (auto s = shown.rbegin(); s != shown.rend(); ++s) waiting_.push_front(s->piece);
+  const std::vector<Shown> shown = std::move(it->second.shown);
   windows_.erase(it);
+  if (open()) return;
+  for (auto s = shown.rbegin(); s != shown.rend(); ++s) waiting_.push_front(s->piece);
+  std::vector<PieceIndex> lost;
+  out_.for_each_not_in(elsewhere, [&](PieceIndex piece) {
+    if (here_.test(piece) && std::none_of(windows_.begin(), windows_.end(),
+                                          [&](const auto& w) { return w.second.got.test(piece); }))
+      lost.push_back(piece);
+  });
+  if (lost.empty()) return;
+  std::erase_if(waiting_, [&](PieceIndex piece) { return out_.test(piece); });
+  for (const PieceIndex piece : lost) out_.reset(piece);
+  std::stable_partition(lost.begin(), lost.end(),
+                        [&](PieceIndex piece) { return first_.test(piece); });
+  waiting_.insert(waiting_.begin(), lost.begin(), lost.end());
 }
 
 bool SeedWindow::take_back(Instant now, Duration patience) {
@@ -137,10 +156,11 @@ bool SeedWindow::take_back(Instant now, Duration patience) {
   const std::uint64_t rounds = patient_rounds * windows_.size() * geometry_.piece_length;
   bool any = false;
   for (auto& [link, window] : windows_) {
-    const std::size_t taken = std::erase_if(window.shown, [&](const Shown& s) {
+    const std::size_t taken = std::erase_if(window.shown, [&, &window = window](const Shown& s) {
       if (now - s.moved < patience) return false;
       if (!idle && bytes_sent_ - s.bytes_by_then < rounds) return false;
       waiting_.push_back(s.piece);
+      if (s.bytes_sent > 0) window.loose_bytes[s.piece] = s.bytes_sent;
       return true;
     });
     window.stalled |= taken > 0;

@@ -45,14 +45,17 @@ class SeedWindow {
   /// sent.
   std::vector<PieceIndex> extend(LinkId link, std::uint64_t window_bytes, const Bitfield& theirs,
                                  Instant now);
-  /// `bytes` of the piece went to the link. True when that opened the seeder to everyone.
+  /// `bytes` of the piece went to the link, shown to it just now or not. When all of the piece has,
+  /// it is out. True when that opened the seeder to everyone.
   bool sent(LinkId link, PieceIndex piece, std::uint32_t bytes, Instant now);
   /// Somebody has it, wherever from. True when that opened the seeder to everyone.
   bool seen(PieceIndex piece);
   /// The link has got something, wherever from: it is shown more again.
   void moved(LinkId link);
-  /// The link is gone; what it was shown and had not got is shown to others, soonest.
-  void remove(LinkId link);
+  /// The link is gone. What it was shown and had not got is shown to others, soonest; and before
+  /// that what is lost with it: what is out and neither in `elsewhere`, which the others say they
+  /// have, nor went whole to one of them, is not out any more.
+  void remove(LinkId link, const Bitfield& elsewhere);
   /// What was shown and has not moved for `patience` goes back to be shown to others, and its link
   /// is shown no more until it gets something. When nothing is left to show or to come, a tenth of
   /// the patience is enough. A link that only waits for its turn is not held to that: on a slow
@@ -68,9 +71,13 @@ class SeedWindow {
   };
   struct Window {
     std::vector<Shown> shown;
+    /// Of what is not shown to it any more, or never was: pieces that went in part.
+    std::map<PieceIndex, std::uint32_t> loose_bytes;
+    Bitfield got;  ///< what went to it whole; murder peers do not say so again
     bool stalled = false;
     std::uint64_t shown_at = 0;  ///< by shows_
   };
+  Window& window_of(LinkId link);
   bool mark_out(PieceIndex piece);
   std::uint64_t pending_bytes(const Window& window) const;
 

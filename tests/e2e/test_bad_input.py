@@ -116,7 +116,7 @@ def refuse_torrent(run, folder, content, status, *words):
     torrent.write_bytes(content)
     for command in (("peer", torrent, "--to", folder / "dest"),
                     ("seed", torrent, "--from", folder / "v1.tar.zst")):
-        result = run(*command, "--json", expect=status, timeout=20)
+        result = run(*command, "--json", expect=status)
         for word in (str(torrent), *words):
             assert word in error_of(result), result
     assert not (folder / "dest").exists()
@@ -290,7 +290,7 @@ def test_seed_refuses_a_payload_that_is_not_the_torrents(run, good, folder):
 def test_usage_errors_exit_2_and_touch_nothing(run, good, folder, arguments):
     """Said at once, not after the payload was fetched: there is nobody here to fetch it from."""
     replaced = [{"TORRENT": good[1], "DEST": folder / "dest"}.get(a, a) for a in arguments]
-    result = run(*replaced, expect=2, timeout=10)
+    result = run(*replaced, expect=2)
     assert result.err != "" or result.out != ""
     assert not (folder / "dest/releases").exists()
 

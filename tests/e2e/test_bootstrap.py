@@ -338,7 +338,7 @@ def test_an_origin_that_says_nothing_is_given_up_on(bare_host, silent_server, fe
     begin = time.monotonic()
     steps = host.run(urls=[silent_server], seconds=2)
     assert words(steps) == ["needs", "fetch-failed", "running"] and ran(steps)
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 60
 
 
 @pytest.fixture

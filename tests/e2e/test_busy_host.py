@@ -67,6 +67,6 @@ def test_it_ends_when_told_to_while_others_want_every_processor(halfway, busy_pr
     wait_for_event(peer, "progress", where=lambda e: e["have_bytes"] > 10 * MB)
     with busy_processor():
         peer.send(signal.SIGTERM)
-        result = peer.wait(timeout=15)
+        result = peer.wait()
     assert result.status == 143, result
     assert events(peer, "error")[-1]["kind"] == "terminated"

@@ -361,14 +361,14 @@ def test_linger_none_leaves_at_once(swarm, small_release, folder):
     swarm.seed(torrent, pack)
     result = swarm.peer(torrent, folder / "host", "--linger", "none").wait()
     assert result.status == 0, result
-    assert result.events()[-1]["t"] - result.events("staged")[0]["t"] < 5
+    assert result.events()[-1]["t"] - result.events("staged")[0]["t"] < 20
 
 
 def test_linger_for_a_time_serves_for_that_time(swarm, small_release, folder):
     pack, torrent = small_release
     swarm.tracker()
     seeder = swarm.seed(torrent, pack)
-    first = swarm.peer(torrent, folder / "first", "--linger", "3s")
+    first = swarm.peer(torrent, folder / "first", "--linger", "8s")
     staged = wait_for_event(first, "staged")
     seeder.kill()
     second = swarm.peer(torrent, folder / "second", "--linger", "none").wait()
@@ -376,7 +376,7 @@ def test_linger_for_a_time_serves_for_that_time(swarm, small_release, folder):
     assert second.events("complete")[0]["downloaded_bytes"] >= pack.stat().st_size
     result = first.wait()
     assert result.status == 0, result
-    assert 2.4 < result.events("progress")[-1]["t"] - staged["t"] < 30
+    assert 7.4 < result.events("progress")[-1]["t"] - staged["t"] < 60
 
 
 def test_linger_swarm_stays_until_the_last_host_has_it(swarm, small_release, folder):

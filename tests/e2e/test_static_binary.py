@@ -5,11 +5,12 @@
 import gzip
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
 
-from swarm import error_of, live_release, snapshot
+from swarm import error_of, live_release, processes_about, snapshot
 
 MIB = 1 << 20
 
@@ -71,9 +72,11 @@ def test_a_lingering_child_lets_go_of_its_streams_without_dev_null(
     # A pipe is read to its end: that comes only when nobody holds its other end any more.
     peer = subprocess.run([*enter, "/murder", "peer", "/v7.torrent", "--to", "/srv/app", "--detach",
                            "--tracker", swarm.tracker_url, "--listen", swarm.new_address(),
-                           "--linger", "20s", "--json"],
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=15, check=False,
+                           "--linger", "2m", "--json"],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
                           env=clean_environment)
+    for pid in processes_about(swarm.tracker_url):  # the lingering child, and the seeder
+        os.kill(pid, signal.SIGTERM)
     assert peer.returncode == 0, peer
     assert (empty_root / "srv/app/releases/v7/bin/app").exists()
 

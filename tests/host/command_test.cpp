@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 /// So long that only a failure would use it up.
 constexpr Duration ample = 60s;
+/// Of what hangs: so long that a shell on a busy machine has come as far as to hang.
+constexpr Duration limit = 3s;
 
 CommandOutcome run(const std::string& command, Duration timeout = ample) {
   return run_command({.command = command, .timeout = timeout});
@@ -76,10 +78,10 @@ TEST(Command, signals_that_we_block_or_ignore_are_not_so_for_it) {
 TEST(Command, one_that_hangs_is_ended_with_its_whole_group) {
   const TempFolder temp;
   const fs::path child = temp.path() / "child";
-  const CommandOutcome outcome = run("sleep 1000 & echo $! > " + child.native() + "; wait", 300ms);
+  const CommandOutcome outcome = run("sleep 1000 & echo $! > " + child.native() + "; wait", limit);
   EXPECT_TRUE(outcome.timed_out);
   EXPECT_FALSE(outcome.well());
-  EXPECT_EQ(outcome.reason(300ms), "not done within 0.3 s");
+  EXPECT_EQ(outcome.reason(limit), "not done within 3 s");
   const pid_t pid = std::stoi(read_text(child));
   // Killed; it may still be on its way out, and init may not have reaped it.
   const auto is_dead = [&] {
@@ -88,20 +90,20 @@ TEST(Command, one_that_hangs_is_ended_with_its_whole_group) {
     std::string line;
     return !std::getline(stat, line) || line.find(") Z ") != std::string::npos;
   };
-  for (int i = 0; i < 1000 && !is_dead(); ++i) std::this_thread::sleep_for(10ms);
+  for (int i = 0; i < 6000 && !is_dead(); ++i) std::this_thread::sleep_for(10ms);
   EXPECT_TRUE(is_dead());
 }
 
 TEST(Command, one_that_will_not_hear_of_ending_is_killed) {
   const CommandOutcome outcome =
-      run("trap '' TERM; echo ready; while :; do sleep 0.1; done", 300ms);
+      run("trap '' TERM; echo ready; while :; do sleep 0.1; done", limit);
   EXPECT_TRUE(outcome.timed_out);
   EXPECT_EQ(outcome.status, 128 + SIGKILL);
   EXPECT_EQ(outcome.output, "ready\n");
 }
 
 TEST(Command, one_that_ends_well_on_being_told_to_has_timed_out_all_the_same) {
-  const CommandOutcome outcome = run("trap 'echo bye; exit 0' TERM; sleep 1000 & wait", 300ms);
+  const CommandOutcome outcome = run("trap 'echo bye; exit 0' TERM; sleep 1000 & wait", limit);
   EXPECT_TRUE(outcome.timed_out);
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.output, "bye\n");

@@ -95,10 +95,10 @@ inline bool is_dead(pid_t pid) {
   return state == "Z" || state == "X";
 }
 
-/// False when `condition` does not come true within 20 s.
+/// False when `condition` does not come true within a minute.
 template <class Condition>
 bool comes_true(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));

@@ -56,10 +56,52 @@ TEST_F(SeedWindowTest, everything_is_open_once_all_is_out_and_not_before) {
 TEST_F(SeedWindowTest, what_a_lost_link_had_not_got_is_shown_to_others_first) {
   const auto lost = extend(1, 3);
   sent(1, lost[0]);
-  window_.remove(LinkId(1));
+  window_.remove(LinkId(1), nothing_);
   const auto next = extend(2, 3);
-  EXPECT_EQ(next[0], lost[1]);
-  EXPECT_EQ(next[1], lost[2]);
+  EXPECT_EQ(next, lost) << "the first one, too: nobody else has it";
+}
+
+TEST_F(SeedWindowTest, what_a_lost_link_had_got_and_others_have_stays_out) {
+  const auto lost = extend(1, 3);
+  const auto kept = extend(2, 1);
+  for (const PieceIndex piece : lost) sent(1, piece);
+  sent(2, kept[0]);
+  Bitfield elsewhere(geometry.piece_count());
+  elsewhere.set(lost[1]);
+  window_.remove(LinkId(1), elsewhere);
+  EXPECT_EQ(extend(3, 2), (std::vector{lost[0], lost[2]}));
+  EXPECT_EQ(extend(3, 10).size(), 6u) << "2 of them shown already, 2 of 10 at others";
+}
+
+TEST_F(SeedWindowTest, what_goes_to_a_link_after_it_was_taken_back_is_out) {
+  using namespace std::chrono_literals;
+  const auto shown = extend(1, 10);
+  window_.sent(LinkId(1), shown[0], piece_bytes / 2, start);
+  ASSERT_TRUE(window_.take_back(start + 300ms, 3s));
+  EXPECT_FALSE(window_.sent(LinkId(1), shown[0], piece_bytes / 2, start + 400ms));
+  EXPECT_TRUE(window_.out().test(shown[0])) << "both halves count";
+  for (std::size_t i = 1; i < shown.size(); ++i)
+    EXPECT_EQ(window_.sent(LinkId(1), shown[i], piece_bytes, start + 400ms), i == 9);
+}
+
+TEST_F(SeedWindowTest, what_was_sent_before_it_was_taken_back_counts_when_it_is_shown_again) {
+  using namespace std::chrono_literals;
+  const auto shown = extend(1, 10);
+  window_.sent(LinkId(1), shown[0], piece_bytes / 2, start);
+  ASSERT_TRUE(window_.take_back(start + 300ms, 3s));
+  window_.sent(LinkId(1), shown[1], piece_bytes, start + 400ms);  // it moves again
+  EXPECT_EQ(extend(1, 10, start + 400ms).size(), 9u);
+  window_.sent(LinkId(1), shown[0], piece_bytes / 2, start + 500ms);
+  EXPECT_TRUE(window_.out().test(shown[0]));
+}
+
+TEST_F(SeedWindowTest, what_went_to_one_is_not_kept_for_another) {
+  using namespace std::chrono_literals;
+  const auto shown = extend(1, 10);
+  window_.take_back(start + 300ms, 3s);
+  ASSERT_EQ(extend(2, 2, start + 300ms).size(), 2u);
+  window_.sent(LinkId(1), shown[0], piece_bytes, start + 400ms);
+  EXPECT_EQ(extend(2, 2, start + 400ms).size(), 1u) << "room for the next";
 }
 
 TEST_F(SeedWindowTest, what_was_seen_elsewhere_is_not_shown) {
