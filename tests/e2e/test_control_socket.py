@@ -118,9 +118,9 @@ def test_without_pieces_from_anywhere_it_gives_up_and_says_so_to_who_listens(rel
     _, pack, torrent = release
     dest = folder / "host"
     peer = start("peer", torrent, "--to", dest, "--control", "--listen", "127.0.0.1", "--json",
-                 "--timeout", "1s")
+                 "--timeout", "3s")
     session = Controller(dest, "v1")
-    session.feed(pack, range(pack.pieces - 1), bytes_per_s=len(pack.data) / 3)
+    session.feed(pack, range(pack.pieces - 1), bytes_per_s=len(pack.data) / 5)
     assert session.event("error")["kind"] == "unreachable"
     assert peer.wait().status == 4
     assert "1 of" in error_of(peer.wait()), "being fed was progress"

@@ -258,7 +258,7 @@ def test_a_peer_completes_although_another(behave, swarm, release, content, trac
     wire.wait(server.done, "the hostile peer has done its harm")
     seeder.send(signal.SIGCONT)
 
-    result = victim.wait(30)
+    result = victim.wait()
     assert result.status == 0, result
     assert differences(snapshot(source), snapshot(folder / "host/releases/v1")) == []
     banned = [(event["endpoint"], event["reason"]) for event in result.events("peer_banned")]
@@ -294,7 +294,7 @@ def test_a_peer_that_drips_does_not_hold_up_the_release(swarm, release, content,
     victim = swarm.peer(torrent, folder / "host", "--linger", "none", tracker=tracker.url)
     wire.wait(begun, "a block has begun to come")
     seeder.send(signal.SIGCONT)
-    result = victim.wait(40)
+    result = victim.wait()
     assert result.status == 0, result
     assert differences(snapshot(source), snapshot(folder / "host/releases/v1")) == []
 
@@ -310,7 +310,7 @@ def test_a_crowd_of_liars_does_not_keep_a_peer_from_completing(swarm, release, c
     seeder = swarm.seed(torrent, pack, tracker=tracker.url)
     tracker.peers = [server.endpoint for server in servers] + [seeder.endpoint]
     victim = swarm.peer(torrent, folder / "host", "--linger", "none", tracker=tracker.url)
-    result = victim.wait(40)
+    result = victim.wait()
     assert result.status == 0, result
     assert differences(snapshot(source), snapshot(folder / "host/releases/v1")) == []
 
@@ -323,7 +323,7 @@ def test_a_tracker_that_names_nonsense_is_survived(swarm, release, tracker, fold
     peer = swarm.peer(torrent, folder / "host", "--linger", "none", tracker=tracker.url)
     listening = wait_for_event(peer, "listening")["endpoint"]
     tracker.peers += [listening, seeder.endpoint]  # and the peer itself
-    result = peer.wait(30)
+    result = peer.wait()
     assert result.status == 0, result
     assert result.events("peer_banned") == []
 
@@ -446,7 +446,7 @@ def test_a_seeder_serves_on_after_an(attack, swarm, release, content, tracker, f
         attack(links, content)
         tracker.peers = [seeder.endpoint]
         result = swarm.peer(torrent, folder / "host", "--linger", "none",
-                            tracker=tracker.url).wait(30)  # while the attackers are connected
+                            tracker=tracker.url).wait()  # while the attackers are connected
         assert result.status == 0, result
         assert differences(snapshot(source), snapshot(folder / "host/releases/v1")) == []
         if not sanitized:

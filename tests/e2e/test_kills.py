@@ -95,7 +95,7 @@ def test_a_host_goes_on_where_it_was_stopped(number, status, slow_release, shape
     first = swarm.peer(torrent, dest, "--activate")
     had = wait_for_share(first, 0.4)["have_bytes"]
     first.send(number)
-    result = first.wait(20)
+    result = first.wait()
     assert result.status == status, result
     if number != signal.SIGKILL:
         assert "%" in error_of(result), "how much is there"
@@ -173,7 +173,7 @@ def test_the_swarm_goes_on_without_a_host_that_was_killed(slow_release, shaped_s
         wait_for_share(peer, 0.3)
     peers[1].kill()
     for number in (0, 2, 3):
-        result = peers[number].wait(30)
+        result = peers[number].wait()
         assert result.status == 0, result
         assert differences(snapshot(source), snapshot(folder / f"host{number}/releases/v1")) == []
     assert tracker.status is None
