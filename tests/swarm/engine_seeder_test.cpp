@@ -35,7 +35,7 @@ TEST_F(EngineTest, what_was_taken_back_and_goes_all_the_same_is_out) {
   make(3, true);
   const LinkId a = connect(1);
   ASSERT_EQ(shown(a), (std::vector{0u, 1u, 2u}));
-  pass(400ms);  // too busy to ask, and nothing else is left to show
+  pass(600ms);  // too busy to ask, and nothing else is left to show
   for (const std::uint32_t piece : {0u, 1u, 2u}) send_to(a, piece);
   EXPECT_TRUE(engine_->sent_once());
 }
@@ -82,7 +82,7 @@ TEST_F(EngineTest, a_busy_peer_that_is_killed_and_started_again_gets_everything)
   std::vector<std::uint32_t> got{0};
   for (int round = 0; round < 10 && got.size() < 6; ++round) {
     const auto offered = shown(again);
-    pass(400ms);
+    pass(600ms);
     for (const std::uint32_t piece : offered) {
       if (kept.test(PieceIndex(piece))) continue;  // shown before it had said so
       send_to(again, piece);
