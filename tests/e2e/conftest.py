@@ -24,7 +24,7 @@ from shaped import ShapedSwarm, shaped_net
 from swarm import Swarm
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PATIENCE_S = 60  # for what takes a second; a busy machine is never a failure
+PATIENCE_S = 120  # for what takes a second; a busy machine is never a failure
 
 
 def pytest_addoption(parser):
@@ -185,7 +185,7 @@ def start(murder, start_program):
 
 @pytest.fixture
 def run(start):
-    """run(*arguments, expect=0, timeout=60, env={}, cwd=None): murder to its end, as Result.
+    """run(*arguments, expect=0, timeout=120, env={}, cwd=None): murder to its end, as Result.
 
     Fails the test at any other exit status than `expect`; None accepts all.
     """
@@ -222,7 +222,7 @@ def free_port():
 
 @pytest.fixture
 def eventually():
-    """eventually(condition, what): until it holds; fails the test after a minute."""
+    """eventually(condition, what): until it holds; fails the test after two minutes."""
     def wait(condition, what, timeout=PATIENCE_S):
         deadline = time.monotonic() + timeout
         while not condition():

@@ -12,7 +12,7 @@ import pytest
 
 import bencode
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class Closed(Exception):

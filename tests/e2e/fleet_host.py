@@ -20,7 +20,7 @@ from machines import Machine, PROGRAMS, packet_filter, shape
 
 GATEWAY = "198.19.255.254"  # at the switch
 DISK = pathlib.Path("/srv")  # where a host's disk is mounted, as the host sees it
-PATIENCE_S = 60
+PATIENCE_S = 120
 _USER_NUMBER = 4000
 
 _SSHD_CONFIG = """\

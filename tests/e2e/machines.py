@@ -99,7 +99,7 @@ class Machine:
         """What argv, run within the machine, prints on stdout; fails the test when it fails."""
         done = subprocess.run(
             ["nsenter", "-t", str(self.pid), "-n", "-m", "-p", "-u", "--", *map(str, argv)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
         if expect is not None and done.returncode != expect:
             pytest.fail(f"{self.name}: {' '.join(map(str, argv))}: "
                         f"exit status {done.returncode}\n{done.stdout}{done.stderr}")

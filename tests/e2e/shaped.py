@@ -23,7 +23,7 @@ _numbers = itertools.count()
 
 
 def _run(*argv):
-    subprocess.run(argv, check=True, timeout=60, stdout=subprocess.DEVNULL,
+    subprocess.run(argv, check=True, timeout=120, stdout=subprocess.DEVNULL,
                    stderr=subprocess.PIPE, text=True)
 
 

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 def events(running, name=None):

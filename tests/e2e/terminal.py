@@ -77,7 +77,7 @@ class Session:
                                         preexec_fn=become_its_session)
         os.close(slave)
 
-    def read_until(self, done, timeout=60):
+    def read_until(self, done, timeout=120):
         """Reads until `done(all that was written)`, or the end."""
         deadline = time.monotonic() + timeout
         while not done(self.written):
@@ -96,7 +96,7 @@ class Session:
     def type(self, keys):
         os.write(self._master, keys)
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=120):
         """Its exit status, negative for a signal."""
         self.read_until(lambda written: False, timeout)
         return self.process.wait(timeout)

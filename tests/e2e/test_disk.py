@@ -24,7 +24,7 @@ class SmallDisk:
         self._mount("-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs")
 
     def _mount(self, *arguments):
-        subprocess.run(["mount", *arguments, self.path], check=True, timeout=30)
+        subprocess.run(["mount", *arguments, self.path], check=True, timeout=120)
 
     def resize(self, size):
         self._mount("-o", f"remount,size={size}")
@@ -38,7 +38,7 @@ class SmallDisk:
         return filler.unlink
 
     def close(self):
-        subprocess.run(["umount", "--lazy", self.path], check=True, timeout=30)
+        subprocess.run(["umount", "--lazy", self.path], check=True, timeout=120)
 
 
 @pytest.fixture
