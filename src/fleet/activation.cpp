@@ -83,7 +83,7 @@ asio::awaitable<std::string> Activation::try_lock(std::vector<Member*> members, 
   std::function<asio::awaitable<void>(Member&)> take =
       [this, &held](Member& member) -> asio::awaitable<void> {
     orders::Lock order;
-    order.dest = fleet_.options().dest;
+    order.dest = member.dest;
     order.deploy = fleet_.options().deploy;
     order.who = fleet_.options().who;
     order.lease_s = lease_s;
@@ -110,7 +110,7 @@ asio::awaitable<void> Activation::unlock(std::vector<Member*> members) {
   co_await fleet_.on_each(std::move(members), Phase::lock,
                           [this](Member& member) -> asio::awaitable<void> {
                             orders::Unlock order;
-                            order.dest = fleet_.options().dest;
+                            order.dest = member.dest;
                             try {
                               co_await member.session->order(std::move(order), patience_with_order);
                             } catch (const Error&) {
@@ -173,7 +173,7 @@ asio::awaitable<void> Activation::roll_out(std::vector<Member*> members) {
 
 asio::awaitable<void> Activation::activate(Member& member, Rollout& rollout, std::size_t host) {
   orders::Activate order;
-  order.dest = fleet_.options().dest;
+  order.dest = member.dest;
   order.tag = options_.tag;
   order.host = member.host.name;
   order.deploy = fleet_.options().deploy;
@@ -208,7 +208,7 @@ asio::awaitable<void> Activation::activate(Member& member, Rollout& rollout, std
     // Lost in the middle of it. What is live there is asked, if it can be.
     try {
       orders::Look look;
-      look.dest = fleet_.options().dest;
+      look.dest = member.dest;
       look.tag = options_.tag;
       const orders::View view = co_await fleet_.order(member, std::move(look), patience_with_order);
       switched = view.live == options_.tag;
@@ -231,7 +231,7 @@ asio::awaitable<void> Activation::activate(Member& member, Rollout& rollout, std
 
 asio::awaitable<bool> Activation::check(Member& member) {
   orders::Check order = options_.check;
-  order.dest = fleet_.options().dest;
+  order.dest = member.dest;
   order.host = member.host.name;
   order.deploy = fleet_.options().deploy;
   const Duration each = seconds_of(order.timeout_s) + std::chrono::milliseconds(order.interval_ms);
@@ -265,7 +265,7 @@ asio::awaitable<bool> Activation::put_back(Member& member, std::string tag) {
     co_return false;
   }
   orders::Rollback order;
-  order.dest = fleet_.options().dest;
+  order.dest = member.dest;
   order.tag = std::move(tag);
   order.host = member.host.name;
   order.deploy = fleet_.options().deploy;
@@ -305,7 +305,7 @@ asio::awaitable<void> Activation::prune(std::vector<Member*> members) {
   co_await fleet_.on_each(
       std::move(members), Phase::activate, [this](Member& member) -> asio::awaitable<void> {
         orders::Prune order;
-        order.dest = fleet_.options().dest;
+        order.dest = member.dest;
         order.keep = options_.keep;
         try {
           co_await member.session->order(std::move(order), patience_with_switch);

@@ -48,6 +48,8 @@ Fleet::Fleet(asio::io_context& io, const FleetOptions& options, Observer& observ
     auto member = std::make_unique<Member>();
     member->host = host;
     member->index = members_.size();
+    const auto dest = host.labels.find("dest");
+    member->dest = dest != host.labels.end() ? dest->second : options.dest;
     member->report.name = host.name;
     members_.push_back(std::move(member));
   }
@@ -96,7 +98,7 @@ asio::awaitable<void> Fleet::connect(Member& member) {
           });
       BootstrapOptions bootstrap;
       bootstrap.nonce = options_.nonce;
-      bootstrap.dest = options_.dest;
+      bootstrap.dest = member.dest;
       bootstrap.binaries = bootstrap_binaries_;
       bootstrap.arguments = {"on-host"};
       const std::shared_ptr<Session> session = member.session;
@@ -156,6 +158,7 @@ void Fleet::heard(Member& member, const orders::Frame& frame) {
     transfer.running = true;
     transfer.have_pieces = static_cast<std::uint32_t>(number_of(json, "have_pieces"));
     transfer.complete = text_of(json, "state") != "fetching";
+    if (transfer.complete && !member.report.complete_s) member.report.complete_s = seconds();
   } else if (event == "progress") {
     transfer.have_bytes = number_of(json, "have_bytes");
     transfer.total_bytes = number_of(json, "total_bytes");
@@ -164,6 +167,7 @@ void Fleet::heard(Member& member, const orders::Frame& frame) {
   } else if (event == "complete") {
     transfer.complete = true;
     transfer.have_bytes = transfer.total_bytes;
+    if (!member.report.complete_s) member.report.complete_s = seconds();
     member.report.fetched_bytes = number_of(json, "downloaded_bytes");
     member.report.resumed_bytes = number_of(json, "resumed_bytes");
   } else if (event == "tracker") {

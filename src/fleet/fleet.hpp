@@ -37,7 +37,7 @@ class Observer {
 struct FleetOptions {
   std::vector<Host> hosts;
   SshOptions ssh;
-  std::string dest;
+  std::string dest;                               ///< of hosts without a label for it
   std::string deploy;                             ///< id
   std::string command;                            ///< "deploy", …
   std::string nonce;                              ///< hex; marks what the bootstrap script says

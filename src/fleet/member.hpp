@@ -31,6 +31,7 @@ struct TransferState {
 struct Member {
   Host host;
   std::size_t index = 0;  ///< in the inventory
+  std::string dest;       ///< the command's, unless the host's label says another
   HostReport report;
   std::shared_ptr<Session> session;
   orders::Hello hello;

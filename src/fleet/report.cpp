@@ -149,6 +149,7 @@ events::HostReport to_event(const HostReport& host, Goal goal) {
   event.live_tag = host.live_tag;
   event.previous_tag = host.previous_tag;
   event.reached_s = host.reached_s;
+  event.complete_s = host.complete_s;
   event.staged_s = host.staged_s;
   event.activated_s = host.activated_s;
   event.checked_s = host.checked_s;

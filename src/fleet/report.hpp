@@ -69,6 +69,7 @@ struct HostReport {
   std::string live_tag;      ///< what is live now as far as is known; empty: nothing, or not known
   std::string previous_tag;  ///< what was live before the command; may be empty
   std::optional<double> reached_s;
+  std::optional<double> complete_s;  ///< every piece was there and verified
   std::optional<double> staged_s;
   std::optional<double> activated_s;
   std::optional<double> checked_s;

@@ -30,6 +30,7 @@ Json to_object(const HostReport& host, Goal goal) {
           {"live_tag", host.live_tag},
           {"previous_tag", host.previous_tag},
           {"reached_s", seconds_or_null(host.reached_s)},
+          {"complete_s", seconds_or_null(host.complete_s)},
           {"staged_s", seconds_or_null(host.staged_s)},
           {"activated_s", seconds_or_null(host.activated_s)},
           {"checked_s", seconds_or_null(host.checked_s)},

@@ -94,6 +94,7 @@ std::vector<Column> columns(const FleetReport& report) {
       {"LIVE", false,
        [=](const auto& h) { return say_what_is_live ? printable(h.live_tag) : std::string(); }},
       {"REACHED", true, [](const auto& h) { return time_cell(h.reached_s); }},
+      {"COMPLETE", true, [](const auto& h) { return time_cell(h.complete_s); }},
       {"STAGED", true, [](const auto& h) { return time_cell(h.staged_s); }},
       {"ACTIVATED", true, [](const auto& h) { return time_cell(h.activated_s); }},
       {"CHECKED", true, [](const auto& h) { return time_cell(h.checked_s); }},

@@ -112,6 +112,7 @@ TEST(Names, are_read_back_as_what_they_name) {
 
 TEST(ReportJson, is_one_document_with_every_host) {
   HostReport broken_host = broken();
+  broken_host.complete_s = 3.25;
   broken_host.staged_s = 3.5;
   broken_host.fetched_bytes = 14'700'312;
   broken_host.notes = {"fed over ssh"};
@@ -130,6 +131,7 @@ TEST(ReportJson, is_one_document_with_every_host) {
   EXPECT_EQ(document["hosts"][0]["staged_s"], nullptr);
   EXPECT_EQ(document["hosts"][1]["failed_in"], "check");
   EXPECT_EQ(document["hosts"][1]["failure"], "failed");
+  EXPECT_EQ(document["hosts"][1]["complete_s"], 3.25);
   EXPECT_EQ(document["hosts"][1]["staged_s"], 3.5);
   EXPECT_EQ(document["hosts"][1]["good"], false);
   EXPECT_EQ(document["hosts"][1]["notes"], json({"fed over ssh"}));
