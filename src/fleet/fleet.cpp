@@ -62,7 +62,11 @@ double Fleet::seconds() const { return to_seconds(now() - started_); }
 FleetReport Fleet::snapshot() const {
   FleetReport report = report_;
   report.seconds = seconds();
-  for (const auto& member : members_) report.hosts.push_back(member->report);
+  for (const auto& member : members_) {
+    report.hosts.push_back(member->report);
+    // Cut short while it was being switched.
+    if (member->in_doubt && !member->failed()) report.hosts.back().state = HostState::unknown;
+  }
   return report;
 }
 
@@ -119,6 +123,7 @@ asio::awaitable<void> Fleet::connect(Member& member) {
         member.report.address =
             addr != member.host.labels.end() ? addr->second : member.hello.address;
       }
+      if (member.on_session) co_await member.on_session(member);
       changed_.notify();
       co_return;
     } catch (const Dropped&) {
@@ -197,7 +202,9 @@ void Fleet::fail(Member& member, Phase phase, const std::exception_ptr& error) {
 }
 
 void Fleet::fail(Member& member, Phase phase, ErrorKind kind, const std::string& reason) {
-  if (interrupted_ && kind != ErrorKind::usage && kind != ErrorKind::integrity) {
+  const bool may_be_ours = kind == ErrorKind::unreachable || kind == ErrorKind::interrupted ||
+                           (kind == ErrorKind::failed && phase <= Phase::stage);
+  if (interrupted_ && may_be_ours) {
     // What broke because of Ctrl-C is no failure of the host; its state stays what it was.
     member.report.reason = reason;
     told(member);

@@ -39,6 +39,21 @@ int status(std::vector<HostReport> hosts) {
   return exit_status(fleet(Goal::healthy, std::move(hosts)));
 }
 
+TEST(ExitStatus, of_what_ended_as_a_whole) {
+  FleetReport report = fleet(Goal::activated, many(2, HostState::not_switched));
+  report.error = ErrorKind::failed;
+  EXPECT_EQ(exit_status(report), 1);
+  report.hosts[0].state = HostState::unchanged;
+  EXPECT_EQ(exit_status(report), 3);
+  report.error = ErrorKind::usage;
+  EXPECT_EQ(exit_status(report), 2);
+  report.goal = Goal::answered;
+  report.error = ErrorKind::failed;
+  EXPECT_EQ(exit_status(report), 1) << "that they answered does not make it good";
+  report.signal = SIGINT;
+  EXPECT_EQ(exit_status(report), 130);
+}
+
 TEST(ExitStatus, all_good_is_0) {
   EXPECT_EQ(status({}), 0);
   EXPECT_EQ(status({good()}), 0);
