@@ -24,6 +24,54 @@ constexpr const char* unfinished_name = "unfinished";
 
 std::string unfinished_path() { return fmt::format("{}/{}", layout::own, unfinished_name); }
 
+/// What the last order to switch came to, for a control side that lost its session before it heard
+/// of it. Of a rollback also, before the switch, where it goes: so that the same order never goes
+/// back twice.
+constexpr const char* outcome_name = "outcome";
+
+std::string outcome_path() { return fmt::format("{}/{}", layout::own, outcome_name); }
+
+struct Outcome {
+  bool ended = false;
+  orders::Activated answer;
+};
+
+std::string outcome_head(std::string_view order, const std::string& deploy, bool ended) {
+  return fmt::format("{} {} {}\n", ended ? "ended" : "begun", order, printable(deploy));
+}
+
+bool write_outcome(const Destination& destination, std::string_view order,
+                   const std::string& deploy, const Outcome& outcome) {
+  const UniqueFd own = layout::open_folder(destination, layout::own);
+  return replace_file(
+      own.get(), outcome_name,
+      outcome_head(order, deploy, outcome.ended) + orders::encode_answer(1, outcome.answer), 0600);
+}
+
+std::optional<Outcome> read_outcome(const Destination& destination, std::string_view order,
+                                    const std::string& deploy) {
+  const UniqueFd fd = open_beneath(destination.fd(), outcome_path(), O_RDONLY);
+  std::string text;
+  if (!fd || !read_all(fd.get(), text, 16u << 20)) return std::nullopt;
+  for (const bool ended : {true, false}) {
+    const std::string head = outcome_head(order, deploy, ended);
+    if (!text.starts_with(head)) continue;
+    try {
+      return Outcome{ended, orders::parse_answer<orders::Activated>(text.substr(head.size()))};
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+/// What cannot be written is done all the same.
+orders::Activated with_outcome(const Destination& destination, std::string_view order,
+                               const std::string& deploy, orders::Activated answer) {
+  static_cast<void>(write_outcome(destination, order, deploy, {true, answer}));
+  return answer;
+}
+
 void mark_unfinished(const Destination& destination, const std::string& tag) {
   const UniqueFd own = layout::open_folder(destination, layout::own);
   if (!replace_file(own.get(), unfinished_name, tag, 0600))
@@ -99,6 +147,10 @@ orders::Activated activate(const orders::Activate& order, const Turn& turn) {
   const Destination destination = Destination::open(order.dest, Destination::Mode::existing);
   layout::require_release_tag(order.tag);
   const Turnstile turnstile(destination, turn, order.deploy);
+  if (order.again) {
+    const auto past = read_outcome(destination, orders::Activate::name, order.deploy);
+    if (past && past->ended && past->answer.tag == order.tag) return past->answer;
+  }
   orders::Activated answer;
   answer.tag = order.tag;
   answer.previous = destination.current_tag().value_or("");
@@ -113,12 +165,15 @@ orders::Activated activate(const orders::Activate& order, const Turn& turn) {
   }
   if (answer.previous == order.tag) {
     if (unfinished_release(destination)) finish(destination, order.after, where, answer);
-    return answer;
+    return with_outcome(destination, orders::Activate::name, order.deploy, std::move(answer));
   }
   HookRun before = run_hook(order.before, "pre-activate", where, turn.stop);
   answer.before = std::move(before.outcome);
   answer.problem = std::move(before.problem);
-  if (!answer.problem.empty()) return answer;
+  // A hook that was ended with its session has come to no outcome.
+  if (!answer.problem.empty() && turn.stop.stop_requested()) return answer;
+  if (!answer.problem.empty())
+    return with_outcome(destination, orders::Activate::name, order.deploy, std::move(answer));
   if (turn.stop.stop_requested())
     throw Error(ErrorKind::failed, "the session ended before anything was switched");
   {
@@ -128,28 +183,38 @@ orders::Activated activate(const orders::Activate& order, const Turn& turn) {
     answer.switched = true;
   }
   finish(destination, order.after, where, answer);
-  return answer;
+  return with_outcome(destination, orders::Activate::name, order.deploy, std::move(answer));
 }
 
 orders::Activated roll_back(const orders::Rollback& order, const Turn& turn) {
   const Destination destination = Destination::open(order.dest, Destination::Mode::existing);
   const Turnstile turnstile(destination, turn, order.deploy);
-  orders::Activated answer;
-  answer.previous = destination.current_tag().value_or("");
+  std::optional<Outcome> past;
+  if (order.again) past = read_outcome(destination, orders::Rollback::name, order.deploy);
+  if (past && past->ended) return past->answer;
+  Outcome outcome;
+  orders::Activated& answer = outcome.answer;
+  const std::string live = destination.current_tag().value_or("");
+  answer.previous = past ? past->answer.previous : live;
+  std::string target = past ? past->answer.tag : order.tag;
   {
     const DestinationLock lock(destination);
-    const std::string target =
-        order.tag.empty() ? previous_release(destination).value_or("") : order.tag;
+    if (target.empty()) target = previous_release(destination).value_or("");
     // Where there is nothing to go to, rollback() says why.
-    if (!order.after.command.empty() && !target.empty() && target != answer.previous)
-      mark_unfinished(destination, target);
+    if (!target.empty() && target != live) {
+      answer.tag = target;
+      if (!write_outcome(destination, orders::Rollback::name, order.deploy, outcome))
+        throw write_error(destination, "cannot write", layout::shown(destination, outcome_path()),
+                          0, errno);
+      if (!order.after.command.empty()) mark_unfinished(destination, target);
+    }
     answer.tag = rollback(destination, target);
     answer.switched = answer.tag != answer.previous;
   }
   const HookEnvironment where(destination, answer.tag, answer.previous, order.host, order.deploy);
-  if (answer.switched || unfinished_release(destination))
+  if (live != answer.tag || unfinished_release(destination))
     finish(destination, order.after, where, answer);
-  return answer;
+  return with_outcome(destination, orders::Rollback::name, order.deploy, std::move(answer));
 }
 
 }  // namespace murder::agent

@@ -23,6 +23,9 @@ struct Turn {
 /// ended and nothing is switched; the second is run to its end in any case, for what was switched
 /// has to be restarted.
 ///
+/// With `again`, an order that the same deploy gave before is answered with what it came to then,
+/// if it came to its end.
+///
 /// Throws Error when nothing was tried: no such release, locked by another deploy, something in the
 /// way of a shared link. What a hook or the switch did is in the answer.
 orders::Activated activate(const orders::Activate& order, const Turn& turn);

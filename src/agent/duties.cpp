@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/system/system_error.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
 #include <map>
+#include <mutex>
 #include <span>
 #include <stop_token>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -30,12 +33,38 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 
 constexpr std::uint16_t tracker_port = 8998;
+/// The control side says every 10 s that it is there.
+constexpr std::int64_t silent_after_s = 15;
+/// An earlier session of the same deploy that is told to end does so at once, unless a hook runs.
+constexpr Duration patience_with_own_session = std::chrono::seconds(3);
+constexpr Duration touch_every = std::chrono::seconds(2);
 
 struct HeldLock {
   DeployLock lock;
   std::string deploy;
   Duration lease;
 };
+
+/// Only what is surely a session of the same murder, for the lock's text is but a file's.
+void end_session(pid_t pid) {
+  if (pid <= 0 || pid == ::getpid()) return;
+  std::error_code failed;
+  const fs::path theirs = fs::read_symlink(fmt::format("/proc/{}/exe", pid), failed);
+  if (failed || theirs != fs::read_symlink("/proc/self/exe", failed) || failed) return;
+  ::kill(pid, SIGTERM);
+}
+
+std::string describe(const DeployLock::Holder& holder) {
+  std::string text = holder.words;
+  if (holder.deploy.empty()) return text;
+  text += fmt::format(" ({} ago", format_duration(std::chrono::seconds(holder.held_s)));
+  if (holder.leaving)
+    text += ", ending";
+  else if (holder.silent_s > silent_after_s)
+    text += fmt::format(", last heard of {} ago",
+                        format_duration(std::chrono::seconds(holder.silent_s)));
+  return text + ")";
+}
 
 std::optional<IpAddress> parse_address(const std::string& text) {
   if (text.empty()) return IpAddress::v4({0, 0, 0, 0});
@@ -55,8 +84,9 @@ struct Duties::Impl {
   asio::io_context& io;
   AgentOptions options;
   std::stop_source stop;
-  /// By the DEST's path. Touched by the worker, while the coroutine that ordered it waits.
-  std::map<fs::path, HeldLock> locks;
+  mutable std::mutex mutex;            ///< of `locks`: the worker's and the loop's
+  std::map<fs::path, HeldLock> locks;  ///< by the DEST's path
+  Instant touched{};
   std::vector<std::unique_ptr<net::PeerListener>> listeners;
   asio::thread_pool pool{1};
   Transfer transfer;
@@ -67,32 +97,70 @@ struct Duties::Impl {
   }
 
   bool holds_lock(const std::string& dest) const {
-    if (locks.empty()) return false;
-    return locks.contains(Destination::open(dest, Destination::Mode::existing).path());
+    {
+      const std::lock_guard guard(mutex);
+      if (locks.empty()) return false;
+    }
+    const fs::path path = Destination::open(dest, Destination::Mode::existing).path();
+    const std::lock_guard guard(mutex);
+    return locks.contains(path);
   }
 
   Turn turn(const std::string& dest) const { return {holds_lock(dest), stop.get_token()}; }
 
-  orders::Locked lock(const orders::Lock& order) {
-    const Destination destination = Destination::open(order.dest, Destination::Mode::existing);
+  /// False: another holds it.
+  bool take_lock(const Destination& destination, const orders::Lock& order) {
     const Duration lease = std::chrono::seconds(order.lease_s);
-    const auto held = locks.find(destination.path());
-    if (held != locks.end() && held->second.deploy == order.deploy) {
-      held->second.lease = lease;
-      return {true, ""};
+    {
+      const std::lock_guard guard(mutex);
+      const auto held = locks.find(destination.path());
+      if (held != locks.end() && held->second.deploy == order.deploy) {
+        held->second.lease = lease;
+        return true;
+      }
     }
     try {
-      locks.insert_or_assign(
-          destination.path(),
-          HeldLock{DeployLock(destination, order.deploy, order.who), order.deploy, lease});
-      return {true, ""};
-    } catch (const LockHeld& taken) {
-      return {false, taken.holder()};
+      DeployLock lock(destination, order.deploy, order.who, order.host);
+      const std::lock_guard guard(mutex);
+      locks.insert_or_assign(destination.path(), HeldLock{std::move(lock), order.deploy, lease});
+      return true;
+    } catch (const LockHeld&) {
+      return false;
     }
   }
 
+  orders::Locked lock(const orders::Lock& order) {
+    const Destination destination = Destination::open(order.dest, Destination::Mode::existing);
+    const Instant give_up = std::chrono::steady_clock::now() + patience_with_own_session;
+    for (bool told = false; !take_lock(destination, order);) {
+      // Let go of just now?
+      const DeployLock::Holder holder =
+          DeployLock::look(destination).value_or(DeployLock::Holder());
+      const bool same_deploy = holder.deploy == order.deploy && holder.pid != ::getpid();
+      const bool own = same_deploy && holder.host == order.host;
+      if (own && !std::exchange(told, true)) end_session(holder.pid);
+      const bool may_change = own || holder.words.empty();
+      if (!may_change || std::chrono::steady_clock::now() >= give_up || stop.stop_requested())
+        return {.ok = false,
+                .held_by = same_deploy && !own
+                               ? fmt::format("this very deploy, for {}: both are names of one "
+                                             "machine, or need another dest=",
+                                             holder.host)
+                               : describe(holder),
+                .leaving = own || holder.leaving ||
+                           (!holder.deploy.empty() && holder.silent_s > silent_after_s),
+                .live = {}};
+    }
+    return {.ok = true,
+            .held_by = {},
+            .leaving = false,
+            .live = destination.current_tag().value_or("")};
+  }
+
   orders::Done unlock(const orders::Unlock& order) {
-    locks.erase(Destination::open(order.dest, Destination::Mode::existing).path());
+    const fs::path path = Destination::open(order.dest, Destination::Mode::existing).path();
+    const std::lock_guard guard(mutex);
+    locks.erase(path);
     return {};
   }
 
@@ -128,8 +196,7 @@ struct Duties::Impl {
   // One for each order. What blocks is on the worker.
 
   asio::awaitable<orders::View> carry_out(const orders::Look& order, Attachment /*none*/) {
-    co_return co_await blocking(
-        [&] { return look(order, !locks.empty() && holds_lock(order.dest)); });
+    co_return co_await blocking([&] { return look(order, holds_lock(order.dest)); });
   }
   asio::awaitable<orders::TrackerRuns> carry_out(const orders::Tracker& order,
                                                  Attachment /*none*/) {
@@ -214,14 +281,27 @@ asio::awaitable<std::string> Duties::answer(orders::Frame frame) {
 
 Duration Duties::lease() const {
   Duration shortest{};
+  const std::lock_guard guard(impl_->mutex);
   for (const auto& [dest, held] : impl_->locks)
     if (held.lease != Duration{} && (shortest == Duration{} || held.lease < shortest))
       shortest = held.lease;
   return shortest;
 }
 
+void Duties::heard() {
+  const Instant now = std::chrono::steady_clock::now();
+  const std::lock_guard guard(impl_->mutex);
+  if (impl_->locks.empty() || now - impl_->touched < touch_every) return;
+  impl_->touched = now;
+  for (auto& [dest, held] : impl_->locks) held.lock.touch();
+}
+
 void Duties::end() {
   impl_->stop.request_stop();
+  {
+    const std::lock_guard guard(impl_->mutex);
+    for (auto& [dest, held] : impl_->locks) held.lock.set_leaving();
+  }
   impl_->transfer.close();
   impl_->listeners.clear();
 }

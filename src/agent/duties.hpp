@@ -30,6 +30,8 @@ class Duties {
   Transfer& transfer();
   /// The shortest lease of the locks that are held; zero: none.
   Duration lease() const;
+  /// The control side is there: whoever is kept out by a lock can see that.
+  void heard();
   /// The session ends: nothing more is begun, and what can be given up is. Locks are held until
   /// this is destroyed, which waits for what is under way.
   void end();

@@ -101,6 +101,7 @@ asio::awaitable<void> Session::read() {
       break;
     }
     heard();
+    duties_.heard();
     try {
       frames_.add(std::span(buffer).first(n));
       while (auto frame = frames_.next()) {

@@ -27,7 +27,7 @@ void add_pack(CLI::App& app, Action& action);
 void add_tracker(CLI::App& app, Action& action);
 void add_seed(CLI::App& app, Action& action);
 void add_peer(CLI::App& app, Action& action);
-void add_release_commands(CLI::App& app, Action& action);  ///< activate, rollback, releases, verify
+void add_release_commands(CLI::App& app, Action& action);  ///< activate, …, prune
 void add_deploy(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_on_host(CLI::App& app, Action& action);          ///< hidden: what deploy runs on hosts

@@ -120,10 +120,20 @@ void verify_on_fleet(const FleetReleaseArguments& arguments, Context& context) {
       context);
 }
 
-void prune_on_fleet(const FleetReleaseArguments& arguments, std::uint32_t keep, Context& context) {
+void prune_on_fleet(const FleetReleaseArguments& arguments, Context& context) {
+  const fleet::PruneWork::Tell tell = [&](const fleet::Member& member,
+                                          const orders::Pruned& pruned) {
+    const events::Pruned event{pruned.removed, pruned.freed_bytes, member.host.name};
+    if (context.json)
+      context.reporter->emit(event);
+    else
+      context.reporter->data(member.host.name + "  " + pruned_line(event));
+  };
   run_on_fleet(
       command_of(arguments, "prune", fleet::Goal::answered), arguments.hosts, arguments.ssh,
-      [&](fleet::Fleet& fleet) { return std::make_unique<fleet::PruneWork>(fleet, keep); },
+      [&](fleet::Fleet& fleet) {
+        return std::make_unique<fleet::PruneWork>(fleet, arguments.keep, tell);
+      },
       context);
 }
 

@@ -17,6 +17,7 @@ struct FleetReleaseArguments {
   FleetFlags hosts;
   SshFlags ssh;
   RolloutFlags rollout;
+  std::uint32_t keep = 5;  ///< of prune
 };
 
 /// Each throws an Error whose kind is the exit status unless every host is well.
@@ -24,6 +25,6 @@ void activate_on_fleet(const FleetReleaseArguments& arguments, Context& context)
 void rollback_on_fleet(const FleetReleaseArguments& arguments, Context& context);
 void list_on_fleet(const FleetReleaseArguments& arguments, Context& context);
 void verify_on_fleet(const FleetReleaseArguments& arguments, Context& context);
-void prune_on_fleet(const FleetReleaseArguments& arguments, std::uint32_t keep, Context& context);
+void prune_on_fleet(const FleetReleaseArguments& arguments, Context& context);
 
 }  // namespace murder::cli

@@ -59,7 +59,8 @@ fleet::Record open_record(Context& context) {
 }
 
 [[noreturn]] void throw_outcome(const fleet::FleetReport& report, int status) {
-  throw Error(static_cast<ErrorKind>(status), fleet::outcome_line(report));
+  throw Error(static_cast<ErrorKind>(status),
+              report.error ? report.problem : fleet::outcome_line(report));
 }
 
 }  // namespace

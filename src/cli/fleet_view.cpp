@@ -34,6 +34,8 @@ void FleetView::host_changed(const fleet::HostReport& host) {
 
 void FleetView::noted(const std::string& note) { reporter_.emit(events::Warning{note}); }
 
+void FleetView::progressed(const std::string& words) { reporter_.say(words); }
+
 void FleetView::logged(const std::string& host, fleet::Phase phase, std::string_view text) {
   record_.log(deploy_, host, fleet::phase_name(phase), text);
 }

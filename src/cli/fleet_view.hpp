@@ -17,6 +17,7 @@ class FleetView final : public fleet::Observer {
 
   void host_changed(const fleet::HostReport& host) override;
   void noted(const std::string& note) override;
+  void progressed(const std::string& words) override;
   void logged(const std::string& host, fleet::Phase phase, std::string_view text) override;
 
   /// Draws where everything stands.

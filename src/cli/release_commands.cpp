@@ -1,7 +1,9 @@
-// murder activate, rollback, releases, verify: on the host itself.
+// murder activate, rollback, releases, verify, prune: on the host itself, or with --hosts on a
+// fleet.
 #include <fmt/format.h>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -10,6 +12,7 @@
 #include "cli/wording.hpp"
 #include "host/destination.hpp"
 #include "host/lock.hpp"
+#include "host/prune.hpp"
 
 namespace murder::cli {
 namespace {
@@ -85,54 +88,101 @@ void do_verify(const ReleaseArguments& arguments, Context& context) {
   context.reporter->say(fmt::format("{} is as it was staged", tag));
 }
 
+void do_prune(const ReleaseArguments& arguments, Context& context) {
+  const murder::Pruned pruned = prune(open_existing(arguments), arguments.keep);
+  const events::Pruned event{pruned.removed, pruned.freed_bytes};
+  if (context.json)
+    context.reporter->emit(event);
+  else
+    context.reporter->data(pruned_line(event));
+}
+
 using Work = void (*)(const ReleaseArguments&, Context&);
 
-void add(CLI::App& app, Action& action, const char* name, const char* description,
-         const char* tag_help, bool tag_required, const char* examples, Work here, Work on_fleet,
-         bool switches) {
+/// What a command is made of.
+struct Parts {
+  const char* name;
+  const char* description;
+  const char* tag_help;  ///< null: it takes no tag
+  bool tag_required;
+  const char* examples;
+  Work here;
+  Work on_fleet;
+  enum class Flags { none, activate, rollback, prune } flags;
+};
+
+void add(CLI::App& app, Action& action, const Parts& parts) {
   auto arguments = std::make_shared<ReleaseArguments>();
-  CLI::App* command = app.add_subcommand(name, description);
-  command->footer(examples);
-  if (tag_help != nullptr)
-    command->add_option("--tag,TAG", arguments->tag, tag_help)
-        ->required(tag_required)
+  CLI::App* command = app.add_subcommand(parts.name, parts.description);
+  command->footer(parts.examples);
+  if (parts.tag_help != nullptr)
+    command->add_option("--tag,TAG", arguments->tag, parts.tag_help)
+        ->required(parts.tag_required)
         ->type_name("TAG")
         ->configurable(false);
   command->add_option("--to", arguments->to, "Where releases/TAG and current are")
       ->required()
       ->type_name("DEST");
+  if (parts.flags == Parts::Flags::prune)
+    command
+        ->add_option("--keep", arguments->keep,
+                     "Newest releases that stay, and always the live one and the one before it "
+                     "(default: 5)")
+        ->check(CLI::Range(1, 1'000'000))
+        ->type_name("COUNT");
+  const std::size_t of_host = command->get_options().size();
   arguments->hosts.add_to(*command);
   arguments->ssh.add_to(*command);
-  if (switches) arguments->rollout.add_to(*command);
-  command->callback([arguments, here, on_fleet, &action] {
-    action = [arguments, here, on_fleet](Context& context) {
-      (arguments->hosts.given() ? on_fleet : here)(*arguments, context);
-    };
-  });
+  if (parts.flags == Parts::Flags::activate) arguments->rollout.add_to(*command);
+  if (parts.flags == Parts::Flags::rollback) arguments->rollout.add_to_rollback(*command);
+  command->callback(
+      [arguments, here = parts.here, on_fleet = parts.on_fleet, command, of_host, &action] {
+        std::string typed;  // that means nothing without hosts
+        const std::vector<const CLI::Option*> all = std::as_const(*command).get_options();
+        for (std::size_t i = of_host; i < all.size() && typed.empty(); ++i)
+          if (!all[i]->empty()) typed = all[i]->get_name();
+        action = [arguments, here, on_fleet, typed](Context& context) {
+          if (!arguments->hosts.given() && !typed.empty())
+            throw Error(
+                ErrorKind::usage,
+                fmt::format("{}: works on a fleet: name it with --hosts FILE or --host", typed));
+          (arguments->hosts.given() ? on_fleet : here)(*arguments, context);
+        };
+      });
 }
 
 }  // namespace
 
 void add_release_commands(CLI::App& app, Action& action) {
-  add(app, action, "activate", "Switch DEST/current to a staged release, here or on a fleet",
-      "The release", true,
-      "  murder activate v7 --to /srv/app\n"
-      "  murder activate v7 --to /srv/app --hosts fleet.txt --waves 1,100%",
-      do_activate, activate_on_fleet, true);
-  add(app, action, "rollback", "Switch DEST/current back, here or on a fleet",
-      "To this release (default: the one that was live before)", false,
-      "  murder rollback --to /srv/app\n"
-      "  murder rollback v5 --to /srv/app --hosts fleet.txt",
-      do_rollback, rollback_on_fleet, true);
-  add(app, action, "releases", "List what is staged, and what is live", nullptr, false,
-      "  murder releases --to /srv/app\n"
-      "  murder releases --to /srv/app --hosts fleet.txt",
-      do_list, list_on_fleet, false);
-  add(app, action, "verify", "Say which files of a release are not as they were staged",
-      "The release (default: the live one)", false,
-      "  murder verify --to /srv/app\n"
-      "  murder verify --to /srv/app --hosts fleet.txt",
-      do_verify, verify_on_fleet, false);
+  using Flags = Parts::Flags;
+  add(app, action,
+      {"activate", "Switch DEST/current to a staged release, here or on a fleet", "The release",
+       true,
+       "  murder activate v7 --to /srv/app\n"
+       "  murder activate v7 --to /srv/app --hosts fleet.txt --waves 1,100%",
+       do_activate, activate_on_fleet, Flags::activate});
+  add(app, action,
+      {"rollback", "Switch DEST/current back, here or on a fleet",
+       "To this release (default: the one that was live before)", false,
+       "  murder rollback --to /srv/app\n"
+       "  murder rollback v5 --to /srv/app --hosts fleet.txt",
+       do_rollback, rollback_on_fleet, Flags::rollback});
+  add(app, action,
+      {"releases", "List what is staged, and what is live", nullptr, false,
+       "  murder releases --to /srv/app\n"
+       "  murder releases --to /srv/app --hosts fleet.txt",
+       do_list, list_on_fleet, Flags::none});
+  add(app, action,
+      {"verify", "Say which files of a release are not as they were staged",
+       "The release (default: the live one)", false,
+       "  murder verify --to /srv/app\n"
+       "  murder verify --to /srv/app --hosts fleet.txt",
+       do_verify, verify_on_fleet, Flags::none});
+  add(app, action,
+      {"prune", "Remove old releases with their packs, here or on a fleet", nullptr, false,
+       "  murder prune --to /srv/app --keep 3\n"
+       "  murder prune --to /srv/app --keep 3 --hosts fleet.txt",
+       do_prune, prune_on_fleet, Flags::prune});
 }
 
 }  // namespace murder::cli

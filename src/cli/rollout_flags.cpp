@@ -1,7 +1,6 @@
 #include "cli/rollout_flags.hpp"
 
 #include <cmath>
-#include <filesystem>
 #include <fmt/format.h>
 
 #include "base/error.hpp"
@@ -53,20 +52,25 @@ void RolloutFlags::add_to(CLI::App& command) {
                   "not")
       ->type_name("COMMAND");
   command
+      .add_option("--link-shared", link_shared,
+                  "Link this path of the release to DEST/shared; may be repeated")
+      ->type_name("PATH");
+  command
+      .add_option(
+          "--keep", keep,
+          "Newest releases kept on each host, and always the live one and the one before it; 0: "
+          "all (default: 5)")
+      ->type_name("COUNT");
+  add_to_rollback(command);
+}
+
+void RolloutFlags::add_to_rollback(CLI::App& command) {
+  command
       .add_option("--post-activate", post_activate,
                   "Run on each host after it was switched, such as a restart; after a rollback too")
       ->type_name("COMMAND");
   command.add_option("--hook-timeout", hook_timeout, "Of each of the two (default: 60s)")
       ->type_name("TIME");
-  command
-      .add_option("--link-shared", link_shared,
-                  "Link this path of the release to DEST/shared; may be repeated")
-      ->type_name("PATH");
-  command
-      .add_option("--keep", keep,
-                  "Releases kept on each host besides the live one and the one before; 0: all "
-                  "(default: 5)")
-      ->type_name("COUNT");
   command
       .add_option("--wait", wait,
                   "Wait so long for another deploy that is switching these hosts (default: refuse)")
@@ -103,8 +107,7 @@ fleet::ActivationOptions RolloutFlags::options() const {
 }
 
 void refuse_bad_destination(const std::string& dest) {
-  const std::filesystem::path path = std::filesystem::path(dest).lexically_normal();
-  if (dest.empty() || !path.is_absolute() || path == path.root_path())
+  if (!fleet::is_destination(dest))
     throw Error(ErrorKind::usage,
                 fmt::format("--to: '{}' is no folder of its own on the hosts: name one with its "
                             "whole path, such as /srv/app",

@@ -28,12 +28,13 @@ struct RolloutFlags {
   std::string wait;
 
   void add_to(CLI::App& command);
+  /// Those that mean something to `rollback`.
+  void add_to_rollback(CLI::App& command);
   /// All but the tag. Error{usage} for values that cannot be used.
   fleet::ActivationOptions options() const;
 };
 
-/// Error{usage} for a DEST that is none: empty, "/", or not absolute (hosts have no folder that a
-/// relative one could begin at).
+/// Error{usage} for a DEST that is not fleet::is_destination().
 void refuse_bad_destination(const std::string& dest);
 
 }  // namespace murder::cli

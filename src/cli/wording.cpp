@@ -137,6 +137,12 @@ std::string drift_line(const events::Drifted& drifted) {
                      drifted.detail.empty() ? "" : ": ", printable(drifted.detail, 500));
 }
 
+std::string pruned_line(const events::Pruned& pruned) {
+  if (pruned.tags.empty()) return "nothing to remove\n";
+  return fmt::format("removed {}; {} freed\n", fmt::join(pruned.tags, ", "),
+                     format_bytes(pruned.freed_bytes));
+}
+
 std::string release_table(const std::vector<events::Release>& releases) {
   std::size_t width = 3;
   for (const events::Release& release : releases) width = std::max(width, release.tag.size());

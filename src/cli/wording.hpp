@@ -30,6 +30,8 @@ std::string fleet_line(const events::Fleet& fleet);
 std::string packed_lines(const events::Packed& packed);
 /// What `verify` puts on stdout: "content  bin/app  …".
 std::string drift_line(const events::Drifted& drifted);
+/// What `prune` puts on stdout: "removed v38, v39; 184 MB freed".
+std::string pruned_line(const events::Pruned& pruned);
 /// What `releases` puts on stdout: a table with its head; times in UTC.
 std::string release_table(const std::vector<events::Release>& releases);
 

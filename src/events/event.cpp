@@ -29,6 +29,7 @@ struct Name {
   std::string_view operator()(const Release&) const { return "release"; }
   std::string_view operator()(const HostSelected&) const { return "host_selected"; }
   std::string_view operator()(const Drifted&) const { return "drifted"; }
+  std::string_view operator()(const Pruned&) const { return "pruned"; }
   std::string_view operator()(const DeployStarted&) const { return "deploy_started"; }
   std::string_view operator()(const HostChanged&) const { return "host"; }
   std::string_view operator()(const HostReport&) const { return "host_report"; }
@@ -153,6 +154,11 @@ struct Fields {
     line["detail"] = e.detail;
     if (!e.host.empty()) line["host"] = e.host;
   }
+  void operator()(const Pruned& e) const {
+    line["tags"] = e.tags;
+    line["freed_bytes"] = e.freed_bytes;
+    if (!e.host.empty()) line["host"] = e.host;
+  }
   void operator()(const DeployStarted& e) const {
     line["deploy"] = e.deploy;
     line["command"] = e.command;
@@ -177,6 +183,7 @@ struct Fields {
     line["live_tag"] = e.live_tag;
     line["previous_tag"] = e.previous_tag;
     if (e.reached_s) line["reached_s"] = rounded(*e.reached_s);
+    if (e.complete_s) line["complete_s"] = rounded(*e.complete_s);
     if (e.staged_s) line["staged_s"] = rounded(*e.staged_s);
     if (e.activated_s) line["activated_s"] = rounded(*e.activated_s);
     if (e.checked_s) line["checked_s"] = rounded(*e.checked_s);

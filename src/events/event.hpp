@@ -152,6 +152,13 @@ struct Drifted {
   std::string host = {};  ///< of a fleet; empty: this one
 };
 
+/// Old releases were removed.
+struct Pruned {
+  std::vector<std::string> tags;  ///< oldest first
+  std::uint64_t freed_bytes = 0;
+  std::string host = {};  ///< of a fleet; empty: this one
+};
+
 /// A command that works on many hosts begins.
 struct DeployStarted {
   std::string deploy;   ///< id
@@ -181,6 +188,7 @@ struct HostReport {
   std::string live_tag;
   std::string previous_tag;
   std::optional<double> reached_s;
+  std::optional<double> complete_s;
   std::optional<double> staged_s;
   std::optional<double> activated_s;
   std::optional<double> checked_s;
@@ -244,8 +252,8 @@ struct Summary {
 
 using Event = std::variant<Started, Listening, TrackerState, Progress, Complete, Staged, Activated,
                            RolledBack, Packed, PeerBanned, SwarmComplete, Fleet, Release,
-                           HostSelected, Drifted, DeployStarted, HostChanged, HostReport, Finding,
-                           Deploy, LogText, Warning, ErrorEvent, Summary>;
+                           HostSelected, Drifted, Pruned, DeployStarted, HostChanged, HostReport,
+                           Finding, Deploy, LogText, Warning, ErrorEvent, Summary>;
 
 /// As lines name it: "started", "rolled_back", …
 std::string_view event_name(const Event& event);

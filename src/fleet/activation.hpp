@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fleet/fleet.hpp"
+#include "fleet/fleet_lock.hpp"
 #include "fleet/rollout.hpp"
 #include "orders/orders.hpp"
 
@@ -30,8 +31,9 @@ class Activation {
  public:
   Activation(Fleet& fleet, const ActivationOptions& options);
 
-  /// All that are staged. Throws Error{failed} when another deploy activates there; then nothing
-  /// was switched. Failures of hosts are in their reports.
+  /// All that are staged; first, those on which the release is live already are checked. Throws
+  /// Error{failed} when another deploy activates there; then nothing was switched. Failures of
+  /// hosts are in their reports.
   boost::asio::awaitable<void> run();
   /// Each of `members` back to `tag`, or to what was live there before.
   boost::asio::awaitable<void> roll_back(std::vector<Member*> members, std::string tag);
@@ -39,10 +41,11 @@ class Activation {
   void stop();
 
  private:
-  boost::asio::awaitable<void> lock(std::vector<Member*> members);
-  boost::asio::awaitable<std::string> try_lock(std::vector<Member*> members, bool in_turn);
-  boost::asio::awaitable<void> unlock(std::vector<Member*> members);
-  boost::asio::awaitable<void> roll_out(std::vector<Member*> members);
+  boost::asio::awaitable<void> roll_out();
+  boost::asio::awaitable<void> check_live(std::vector<Member*> members);
+  boost::asio::awaitable<void> go_back(std::vector<Member*> members, Rollout& rollout);
+  boost::asio::awaitable<void> be_there(Member& member);
+  Duration patience_with_hooks() const;
   boost::asio::awaitable<void> activate(Member& member, Rollout& rollout, std::size_t host);
   boost::asio::awaitable<bool> check(Member& member);
   boost::asio::awaitable<bool> put_back(Member& member, std::string tag);
@@ -51,6 +54,7 @@ class Activation {
 
   Fleet& fleet_;
   ActivationOptions options_;
+  FleetLock lock_;
   Rollout* rollout_ = nullptr;  ///< while it runs
   Condition pause_;
   bool stopped_ = false;

@@ -89,7 +89,7 @@ asio::awaitable<void> Deploy::look() {
 asio::awaitable<void> Deploy::look_at(Member& member) {
   co_await fleet_.connect(member);
   orders::Look look;
-  look.dest = fleet_.options().dest;
+  look.dest = member.dest;
   look.tag = payload_->metainfo.tag();
   look.info_hash = payload_->metainfo.info_hash.hex();
   const orders::View view = co_await fleet_.order(member, std::move(look), patience_with_look);

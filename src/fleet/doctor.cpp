@@ -102,7 +102,7 @@ asio::awaitable<void> DoctorWork::run() {
 asio::awaitable<void> DoctorWork::examine(Member& member) {
   const double offset_s = (static_cast<double>(member.hello.clock_ms) - now_ms()) / 1000;
   orders::Examine order;
-  order.dest = fleet_.options().dest;
+  order.dest = member.dest;
   const orders::Examined examined = co_await fleet_.order(member, std::move(order), patience);
   findings_[&member] = judge(member.hello, examined, offset_s, 0);
 }

@@ -48,6 +48,8 @@ Fleet::Fleet(asio::io_context& io, const FleetOptions& options, Observer& observ
     auto member = std::make_unique<Member>();
     member->host = host;
     member->index = members_.size();
+    const auto dest = host.labels.find("dest");
+    member->dest = dest != host.labels.end() ? dest->second : options.dest;
     member->report.name = host.name;
     members_.push_back(std::move(member));
   }
@@ -60,7 +62,11 @@ double Fleet::seconds() const { return to_seconds(now() - started_); }
 FleetReport Fleet::snapshot() const {
   FleetReport report = report_;
   report.seconds = seconds();
-  for (const auto& member : members_) report.hosts.push_back(member->report);
+  for (const auto& member : members_) {
+    report.hosts.push_back(member->report);
+    // Cut short while it was being switched.
+    if (member->in_doubt && !member->failed()) report.hosts.back().state = HostState::unknown;
+  }
   return report;
 }
 
@@ -96,7 +102,7 @@ asio::awaitable<void> Fleet::connect(Member& member) {
           });
       BootstrapOptions bootstrap;
       bootstrap.nonce = options_.nonce;
-      bootstrap.dest = options_.dest;
+      bootstrap.dest = member.dest;
       bootstrap.binaries = bootstrap_binaries_;
       bootstrap.arguments = {"on-host"};
       const std::shared_ptr<Session> session = member.session;
@@ -117,6 +123,7 @@ asio::awaitable<void> Fleet::connect(Member& member) {
         member.report.address =
             addr != member.host.labels.end() ? addr->second : member.hello.address;
       }
+      if (member.on_session) co_await member.on_session(member);
       changed_.notify();
       co_return;
     } catch (const Dropped&) {
@@ -156,6 +163,7 @@ void Fleet::heard(Member& member, const orders::Frame& frame) {
     transfer.running = true;
     transfer.have_pieces = static_cast<std::uint32_t>(number_of(json, "have_pieces"));
     transfer.complete = text_of(json, "state") != "fetching";
+    if (transfer.complete && !member.report.complete_s) member.report.complete_s = seconds();
   } else if (event == "progress") {
     transfer.have_bytes = number_of(json, "have_bytes");
     transfer.total_bytes = number_of(json, "total_bytes");
@@ -164,6 +172,7 @@ void Fleet::heard(Member& member, const orders::Frame& frame) {
   } else if (event == "complete") {
     transfer.complete = true;
     transfer.have_bytes = transfer.total_bytes;
+    if (!member.report.complete_s) member.report.complete_s = seconds();
     member.report.fetched_bytes = number_of(json, "downloaded_bytes");
     member.report.resumed_bytes = number_of(json, "resumed_bytes");
   } else if (event == "tracker") {
@@ -193,7 +202,9 @@ void Fleet::fail(Member& member, Phase phase, const std::exception_ptr& error) {
 }
 
 void Fleet::fail(Member& member, Phase phase, ErrorKind kind, const std::string& reason) {
-  if (interrupted_ && kind != ErrorKind::usage && kind != ErrorKind::integrity) {
+  const bool may_be_ours = kind == ErrorKind::unreachable || kind == ErrorKind::interrupted ||
+                           (kind == ErrorKind::failed && phase <= Phase::stage);
+  if (interrupted_ && may_be_ours) {
     // What broke because of Ctrl-C is no failure of the host; its state stays what it was.
     member.report.reason = reason;
     told(member);

@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ class Observer {
   virtual void host_changed(const HostReport& host) = 0;
   /// Worth knowing about the whole.
   virtual void noted(const std::string& note) = 0;
+  /// What happens now: "wave 1 of 3: 2 hosts".
+  virtual void progressed(const std::string& words) = 0;
   /// What a hook or check printed, or an error at length.
   virtual void logged(const std::string& host, Phase phase, std::string_view text) = 0;
 };
@@ -37,7 +40,7 @@ class Observer {
 struct FleetOptions {
   std::vector<Host> hosts;
   SshOptions ssh;
-  std::string dest;
+  std::string dest;                               ///< of hosts without a label for it
   std::string deploy;                             ///< id
   std::string command;                            ///< "deploy", …
   std::string nonce;                              ///< hex; marks what the bootstrap script says
@@ -76,17 +79,19 @@ class Fleet {
   template <class O>
   boost::asio::awaitable<typename O::Answer> order(Member& member, O order, Duration patience,
                                                    std::span<const std::uint8_t> attachment = {}) {
-    const Instant give_up = std::chrono::steady_clock::now() + options_.reconnect;
+    std::optional<Instant> give_up;
     for (Duration wait = std::chrono::milliseconds(250);; wait *= 2) {
       std::exception_ptr lost;
       try {
         co_await connect(member);
         O copy = order;
+        if constexpr (requires { order.again; }) order.again = true;  // should it be lost
         co_return co_await member.session->order(std::move(copy), patience, attachment);
       } catch (const Error&) {
-        if (member.is_connected() || interrupted_ || !was_connected(member) ||
-            std::chrono::steady_clock::now() > give_up)
-          throw;
+        if (member.is_connected() || interrupted_ || !was_connected(member)) throw;
+        const Instant now = std::chrono::steady_clock::now();
+        if (!give_up) give_up = now + options_.reconnect;
+        if (now > *give_up) throw;
         lost = std::current_exception();
       }
       co_await sleep_for(io_, wait);

@@ -105,6 +105,7 @@ HostReport read_host(const Statement& row) {
   host.fed_bytes = static_cast<std::uint64_t>(row.integer(14));
   host.wave = static_cast<std::uint32_t>(row.integer(15));
   host.notes = from_text(row.text(16));
+  host.complete_s = row.maybe_real(17);
   return host;
 }
 
@@ -195,7 +196,8 @@ std::optional<RecordedDeploy> History::find(const std::string& id) {
   }
   Statement hosts(*database_, R"sql(
     SELECT name, address, state, failed_in, failure, reason, live_tag, previous_tag, reached_s,
-      staged_s, activated_s, checked_s, fetched_bytes, resumed_bytes, fed_bytes, wave, notes
+      staged_s, activated_s, checked_s, fetched_bytes, resumed_bytes, fed_bytes, wave, notes,
+      complete_s
     FROM hosts WHERE deploy=? ORDER BY position)sql");
   hosts.bind(number);
   while (hosts.next()) deploy.report.hosts.push_back(read_host(hosts));

@@ -1,5 +1,6 @@
 #include "fleet/host.hpp"
 
+#include <filesystem>
 #include <fmt/format.h>
 
 namespace murder::fleet {
@@ -16,6 +17,11 @@ std::string quoted_where_needed(const std::string& value) {
 }
 
 }  // namespace
+
+bool is_destination(std::string_view path) {
+  const std::filesystem::path normal = std::filesystem::path(path).lexically_normal();
+  return normal.is_absolute() && normal != normal.root_path();
+}
 
 std::string target_of(const Host& host) {
   std::string target = host.user.empty() ? std::string() : host.user + "@";

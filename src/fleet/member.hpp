@@ -1,6 +1,7 @@
 // One host of a fleet while a command works on it.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -31,6 +32,7 @@ struct TransferState {
 struct Member {
   Host host;
   std::size_t index = 0;  ///< in the inventory
+  std::string dest;       ///< the command's, unless the host's label says another
   HostReport report;
   std::shared_ptr<Session> session;
   orders::Hello hello;
@@ -40,6 +42,9 @@ struct Member {
   /// has.
   std::function<void(const orders::Frame&)> on_transfer;
   std::function<void()> on_loss;  ///< of its session
+  /// What a session that was opened anew has to do before it is used.
+  std::function<boost::asio::awaitable<void>(Member&)> on_session;
+  bool in_doubt = false;  ///< an order is out that switches it, or was lost
 
   bool failed() const { return report.state == HostState::failed; }
   bool is_connected() const { return session && session->is_open(); }

@@ -19,7 +19,7 @@ namespace {
 /// "murd": tells our database from others (SQLite's file format, offset 68).
 constexpr std::int64_t application_id = 0x6d757264;
 
-constexpr std::array<const char*, 1> steps = {R"sql(
+constexpr std::array<const char*, 2> steps = {R"sql(
   CREATE TABLE deploys(
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -77,7 +77,8 @@ constexpr std::array<const char*, 1> steps = {R"sql(
     text TEXT NOT NULL
   );
   CREATE INDEX logs_by_host ON logs(deploy, host);
-)sql"};
+)sql",
+                                              "ALTER TABLE hosts ADD COLUMN complete_s REAL"};
 
 /// Holds other processes back that would do the same in this folder. Where the filesystem has no
 /// such locks we go on without.

@@ -17,14 +17,14 @@ constexpr const char* put_deploy_sql = R"sql(
 constexpr const char* update_host_sql = R"sql(
   UPDATE hosts SET address=?3, state=?4, good=?5, failed_in=?6, failure=?7, reason=?8, live_tag=?9,
     previous_tag=?10, reached_s=?11, staged_s=?12, activated_s=?13, checked_s=?14,
-    fetched_bytes=?15, resumed_bytes=?16, fed_bytes=?17, wave=?18, notes=?19
+    fetched_bytes=?15, resumed_bytes=?16, fed_bytes=?17, wave=?18, notes=?19, complete_s=?20
   WHERE deploy=?1 AND name=?2)sql";
 
 constexpr const char* insert_host_sql = R"sql(
   INSERT INTO hosts(deploy, name, address, state, good, failed_in, failure, reason, live_tag,
     previous_tag, reached_s, staged_s, activated_s, checked_s, fetched_bytes, resumed_bytes,
-    fed_bytes, wave, notes, position)
-  VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql";
+    fed_bytes, wave, notes, complete_s, position)
+  VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql";
 
 std::string to_text(const std::vector<std::string>& notes) {
   return nlohmann::json(notes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -54,7 +54,8 @@ void bind_host(Statement& statement, std::int64_t number, const HostReport& host
       .bind(host.resumed_bytes)
       .bind(host.fed_bytes)
       .bind(std::uint64_t{host.wave})
-      .bind(to_text(host.notes));
+      .bind(to_text(host.notes))
+      .bind(host.complete_s);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ asio::awaitable<void> ActivateWork::run() {
 
 asio::awaitable<void> ActivateWork::look(Member& member) {
   orders::Look order;
-  order.dest = fleet_.options().dest;
+  order.dest = member.dest;
   order.tag = options_.tag;
   const orders::View view = co_await fleet_.order(member, std::move(order), patience);
   member.report.live_tag = member.report.previous_tag = view.live;
@@ -78,7 +78,7 @@ asio::awaitable<void> RollbackWork::run() {
 
 asio::awaitable<void> RollbackWork::look(Member& member) {
   orders::Look order;
-  order.dest = fleet_.options().dest;
+  order.dest = member.dest;
   order.tag = options_.tag;
   const orders::View view = co_await fleet_.order(member, std::move(order), patience);
   member.report.live_tag = member.report.previous_tag = view.live;
@@ -106,7 +106,7 @@ asio::awaitable<void> ReleasesWork::run() {
 
 asio::awaitable<void> ReleasesWork::list(Member& member) {
   orders::ListReleases order;
-  order.dest = fleet_.options().dest;
+  order.dest = member.dest;
   const orders::Releases releases = co_await fleet_.order(member, std::move(order), patience);
   for (const orders::ReleaseInfo& release : releases.releases)
     if (release.live) member.report.live_tag = release.tag;
@@ -120,7 +120,7 @@ asio::awaitable<void> VerifyWork::run() {
 
 asio::awaitable<void> VerifyWork::verify(Member& member) {
   orders::Verify order;
-  order.dest = fleet_.options().dest;
+  order.dest = member.dest;
   order.tag = tag_;
   const orders::Verified verified =
       co_await fleet_.order(member, std::move(order), patience_with_verify);
@@ -138,13 +138,11 @@ asio::awaitable<void> PruneWork::run() {
 
 asio::awaitable<void> PruneWork::prune(Member& member) {
   orders::Prune order;
-  order.dest = fleet_.options().dest;
+  order.dest = member.dest;
   order.keep = keep_;
   const orders::Pruned pruned =
       co_await fleet_.order(member, std::move(order), patience_with_prune);
-  if (!pruned.removed.empty())
-    fleet_.note(member, fmt::format("removed {}, {} freed", fmt::join(pruned.removed, ", "),
-                                    format_bytes(pruned.freed_bytes)));
+  tell_(member, pruned);
 }
 
 }  // namespace murder::fleet

@@ -87,12 +87,15 @@ class VerifyWork final : public OnReached {
 /// `murder prune --hosts`: old releases removed.
 class PruneWork final : public OnReached {
  public:
-  PruneWork(Fleet& fleet, std::uint32_t keep) : OnReached(fleet), keep_(keep) {}
+  using Tell = std::function<void(const Member&, const orders::Pruned&)>;
+  PruneWork(Fleet& fleet, std::uint32_t keep, Tell tell)
+      : OnReached(fleet), keep_(keep), tell_(std::move(tell)) {}
   boost::asio::awaitable<void> run() override;
 
  private:
   boost::asio::awaitable<void> prune(Member& member);
   std::uint32_t keep_;
+  Tell tell_;
 };
 
 }  // namespace murder::fleet

@@ -127,12 +127,16 @@ std::size_t count_good(const FleetReport& report) {
 }
 
 int exit_status(const FleetReport& report) {
+  if (report.error == ErrorKind::usage) return static_cast<int>(*report.error);
   if (report.signal)
     return static_cast<int>(*report.signal == SIGINT ? ErrorKind::interrupted
                                                      : ErrorKind::terminated);
   if (report.rolled_back) return static_cast<int>(ErrorKind::failed);
   const std::size_t good = count_good(report);
-  if (good == report.hosts.size()) return 0;
+  const bool all = good == report.hosts.size();
+  if (report.error && (all || good == 0 || report.goal == Goal::answered))
+    return static_cast<int>(*report.error);
+  if (all) return 0;
   if (good > 0) return static_cast<int>(ErrorKind::partial);
   return static_cast<int>(kind_of(report));
 }
@@ -149,6 +153,7 @@ events::HostReport to_event(const HostReport& host, Goal goal) {
   event.live_tag = host.live_tag;
   event.previous_tag = host.previous_tag;
   event.reached_s = host.reached_s;
+  event.complete_s = host.complete_s;
   event.staged_s = host.staged_s;
   event.activated_s = host.activated_s;
   event.checked_s = host.checked_s;

@@ -69,6 +69,7 @@ struct HostReport {
   std::string live_tag;      ///< what is live now as far as is known; empty: nothing, or not known
   std::string previous_tag;  ///< what was live before the command; may be empty
   std::optional<double> reached_s;
+  std::optional<double> complete_s;  ///< every piece was there and verified
   std::optional<double> staged_s;
   std::optional<double> activated_s;
   std::optional<double> checked_s;
@@ -93,6 +94,7 @@ struct FleetReport {
   bool rolled_back = false;        ///< the hosts that were switched were put back for a failure
   bool stopped = false;            ///< some hosts were not gone on with for the failures of others
   std::string problem;             ///< why it stopped or ended as a whole; may be empty
+  std::optional<ErrorKind> error;  ///< it ended as a whole, with `problem`
   std::optional<int> signal;       ///< that cut it short
   std::vector<std::string> notes;  ///< of the whole: "origin web-1 was lost, web-2 went on"
 };
@@ -105,13 +107,14 @@ bool is_good(const HostReport& host, Goal goal);
 std::map<HostState, std::size_t> count_states(const FleetReport& report);
 std::size_t count_good(const FleetReport& report);
 
-/// The exit status of the command. What is wrong with the command itself (2) was thrown before
-/// there was a report. The first row that fits:
+/// The exit status of the command. The first row that fits:
 ///
+///   ended as a whole for usage 2
 ///   cut short by SIGINT 130, by another signal 143
 ///   rolled back 1
-///   all hosts good 0 (none at all, too)
+///   all hosts good 0 (none at all, too), unless it ended as a whole
 ///   some hosts good 3
+///   ended as a whole: the status of its error
 ///   none good: 2 when each failed for usage (each has the tag with other bytes)
 ///              5 when any failed for integrity
 ///              4 when each was unreachable

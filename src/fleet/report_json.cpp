@@ -30,6 +30,7 @@ Json to_object(const HostReport& host, Goal goal) {
           {"live_tag", host.live_tag},
           {"previous_tag", host.previous_tag},
           {"reached_s", seconds_or_null(host.reached_s)},
+          {"complete_s", seconds_or_null(host.complete_s)},
           {"staged_s", seconds_or_null(host.staged_s)},
           {"activated_s", seconds_or_null(host.activated_s)},
           {"checked_s", seconds_or_null(host.checked_s)},
@@ -48,26 +49,28 @@ std::string to_json(const FleetReport& report) {
     states[std::string(state_name(state))] = count;
   Json hosts = Json::array();
   for (const HostReport& host : report.hosts) hosts.push_back(to_object(host, report.goal));
-  const Json document = {{"schema", 1},
-                         {"deploy", report.deploy},
-                         {"command", report.command},
-                         {"goal", goal_name(report.goal)},
-                         {"tag", report.tag},
-                         {"dest", report.dest},
-                         {"source", report.source},
-                         {"origin", report.origin},
-                         {"started_at", utc(report.started_at_ms)},
-                         {"seconds", report.seconds},
-                         {"exit_status", exit_status(report)},
-                         {"signal", report.signal ? Json(*report.signal) : Json()},
-                         {"rolled_back", report.rolled_back},
-                         {"stopped", report.stopped},
-                         {"problem", report.problem},
-                         {"notes", report.notes},
-                         {"host_count", report.hosts.size()},
-                         {"good_count", count_good(report)},
-                         {"states", std::move(states)},
-                         {"hosts", std::move(hosts)}};
+  const Json document = {
+      {"schema", 1},
+      {"deploy", report.deploy},
+      {"command", report.command},
+      {"goal", goal_name(report.goal)},
+      {"tag", report.tag},
+      {"dest", report.dest},
+      {"source", report.source},
+      {"origin", report.origin},
+      {"started_at", utc(report.started_at_ms)},
+      {"seconds", report.seconds},
+      {"exit_status", exit_status(report)},
+      {"signal", report.signal ? Json(*report.signal) : Json()},
+      {"rolled_back", report.rolled_back},
+      {"stopped", report.stopped},
+      {"problem", report.problem},
+      {"error", report.error ? Json(events::error_kind_name(*report.error)) : Json()},
+      {"notes", report.notes},
+      {"host_count", report.hosts.size()},
+      {"good_count", count_good(report)},
+      {"states", std::move(states)},
+      {"hosts", std::move(hosts)}};
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

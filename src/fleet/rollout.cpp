@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <fmt/format.h>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -47,11 +48,15 @@ std::vector<Portion> parse_waves(std::string_view text, std::string_view what) {
   return waves;
 }
 
-Rollout::Rollout(RolloutOptions options, const std::vector<bool>& ready)
+Rollout::Rollout(RolloutOptions options, const std::vector<bool>& ready,
+                 const std::vector<bool>& live)
     : options_(std::move(options)) {
-  for (const bool is_ready : ready) hosts_.push_back(is_ready ? State::ready : State::failed);
+  for (std::size_t i = 0; i < ready.size(); ++i)
+    hosts_.push_back(i < live.size() && live[i] ? State::was_live
+                     : ready[i]                 ? State::ready
+                                                : State::failed);
   const std::size_t count = ready_left();
-  failures_ = hosts_.size() - count;
+  failures_ = static_cast<std::size_t>(std::count(hosts_.begin(), hosts_.end(), State::failed));
   // Of the hosts that can be switched: "10%" of a fleet of which half is down is not its first
   // fifth.
   for (const Portion& wave : options_.waves) {
@@ -77,7 +82,7 @@ void Rollout::judge() {
     reason_ = fmt::format("{} of {} hosts failed, and {} may", failures_, hosts_.size(), borne);
   } else {
     if (failures_in_waves_ == 0) return;
-    reason_ = fmt::format("{} of the hosts that were switched failed", failures_in_waves_);
+    reason_ = fmt::format("{} of {} hosts failed", failures_, hosts_.size());
     // Nobody is left to be kept from it; then nothing was stopped.
     if (ready_left() == 0 && !options_.rollback_on_failure) return;
   }
@@ -102,6 +107,12 @@ std::optional<Rollout::Step> Rollout::next_back() {
 Rollout::Step Rollout::next() {
   if (!judged_) judge();
   if (auto back = next_back()) return *back;
+  if (!stopped_ && !std::exchange(checked_, true)) {
+    Step step{Act::check, {}, wave_, ends_.size()};
+    for (std::size_t host = 0; host < hosts_.size(); ++host)
+      if (hosts_[host] == State::was_live) step.hosts.push_back(host);
+    if (!step.hosts.empty()) return step;
+  }
   if (stopped_ || ready_left() == 0) return {Act::done, {}, wave_, ends_.size()};
   if (!paused_ && options_.pause > Duration{}) {
     paused_ = true;
@@ -119,6 +130,14 @@ Rollout::Step Rollout::next() {
   }
   paused_ = false;
   return step;
+}
+
+void Rollout::checked(std::size_t host, bool ok) {
+  if (ok) return;
+  judged_ = false;
+  hosts_[host] = State::failed;
+  ++failures_;
+  ++failures_in_waves_;
 }
 
 void Rollout::activated(std::size_t host, bool ok, bool switched) {

@@ -41,6 +41,7 @@ struct RolloutOptions {
 class Rollout {
  public:
   enum class Act {
+    check,      ///< these, on which it is live already
     activate,   ///< switch these hosts over, and check those
     roll_back,  ///< switch these back
     pause,      ///< let `pause` pass
@@ -53,13 +54,16 @@ class Rollout {
     std::size_t waves = 0;
   };
 
-  /// `ready`: for each host of the inventory, whether it may be switched; the others have failed
-  /// already.
-  Rollout(RolloutOptions options, const std::vector<bool>& ready);
+  /// `ready`: for each host of the inventory, whether it may be switched. `live`: whether the
+  /// release is live there already (empty: nowhere), perhaps by a rollout that was cut short: those
+  /// are checked before any other is switched, and never go back. The others have failed already.
+  Rollout(RolloutOptions options, const std::vector<bool>& ready,
+          const std::vector<bool>& live = {});
 
-  /// What to do now. Before it is asked again, every host of an activate or roll_back step must
-  /// have been answered for.
+  /// What to do now. Before it is asked again, every host of a check, activate or roll_back
+  /// step must have been answered for.
   Step next();
+  void checked(std::size_t host, bool ok);
   /// `switched`: the new release is live there, even if something failed after that.
   void activated(std::size_t host, bool ok, bool switched);
   void rolled_back(std::size_t host, bool ok);
@@ -73,7 +77,7 @@ class Rollout {
   std::size_t failures() const { return failures_; }
 
  private:
-  enum class State { failed, ready, live, unwell, back };
+  enum class State { failed, ready, was_live, live, unwell, back };
   std::optional<Step> next_back();
   void judge();
   std::size_t ready_left() const;
@@ -84,7 +88,8 @@ class Rollout {
   std::size_t wave_ = 0;           ///< that come next
   std::size_t begun_ = 0;          ///< hosts that a wave has taken
   std::size_t failures_ = 0;
-  std::size_t failures_in_waves_ = 0;
+  std::size_t failures_in_waves_ = 0;  ///< or in the check before them
+  bool checked_ = false;
   bool paused_ = true;  ///< before the next wave
   bool stopped_ = false;
   bool judged_ = true;

@@ -47,7 +47,7 @@ class Run {
       end();
     });
     io_->run();
-    if (error_) throw_unless_interrupted();
+    if (error_) keep_error();
     return fleet_.snapshot();
   }
 
@@ -89,13 +89,21 @@ class Run {
     if (fleet_.connected().empty()) io_->stop();
   }
 
-  void throw_unless_interrupted() {
+  /// What ended the command as a whole is told with what became of the hosts.
+  void keep_error() {
+    FleetReport& report = fleet_.report();
+    ErrorKind kind = ErrorKind::failed;
+    std::string problem;
     try {
       std::rethrow_exception(error_);
     } catch (const Error& error) {
-      if (!fleet_.report().signal) throw;
-      if (fleet_.report().problem.empty()) fleet_.report().problem = error.what();
+      kind = error.kind();
+      problem = error.what();
+    } catch (const std::exception& error) {
+      problem = error.what();
     }
+    if (!report.signal) report.error = kind;
+    if (report.problem.empty()) report.problem = problem;
   }
 
   std::unique_ptr<asio::io_context> io_;

@@ -27,8 +27,8 @@ struct RunHooks {
   std::function<void(const std::string&)> say;
 };
 
-/// The report at the end, also of what was cut short (its `signal`). Throws what the work throws:
-/// Error{usage} and the like, about no host in particular.
+/// The report at the end, also of what was cut short (its `signal`) or what the work ended with as
+/// a whole (its `error`): what it throws is about no host in particular.
 FleetReport run_fleet(const FleetOptions& options, Observer& observer, const MakeWork& make_work,
                       const RunHooks& hooks);
 

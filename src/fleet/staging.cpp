@@ -65,7 +65,7 @@ asio::awaitable<void> Staging::stage(Member& member) {
   std::exception_ptr failure;
   try {
     orders::Look look;
-    look.dest = fleet_.options().dest;
+    look.dest = member.dest;
     look.tag = payload_->metainfo.tag();
     look.info_hash = payload_->metainfo.info_hash.hex();
     member.view = co_await fleet_.order(member, std::move(look), patience_with_look);
@@ -78,6 +78,7 @@ asio::awaitable<void> Staging::stage(Member& member) {
                               payload_->metainfo.tag()));
     if (!member.view.staged) co_await fetch(member);
     member.report.staged_s = fleet_.seconds();
+    if (!member.report.complete_s) member.report.complete_s = member.report.staged_s;
     const bool is_live = member.view.staged && member.view.live == payload_->metainfo.tag() &&
                          !member.view.unfinished;
     fleet_.change(member, is_live ? HostState::unchanged : HostState::staged);
@@ -98,7 +99,7 @@ asio::awaitable<void> Staging::fetch(Member& member) {
     co_await origin_.torrent_ready(member);
     if (fleet_.interrupted()) throw Error(ErrorKind::interrupted, "interrupted");
     orders::Stage order;
-    order.dest = fleet_.options().dest;
+    order.dest = member.dest;
     order.tag = payload_->metainfo.tag();
     order.info_hash = payload_->metainfo.info_hash.hex();
     order.torrent_url = origin_.torrent_url();

@@ -94,6 +94,7 @@ std::vector<Column> columns(const FleetReport& report) {
       {"LIVE", false,
        [=](const auto& h) { return say_what_is_live ? printable(h.live_tag) : std::string(); }},
       {"REACHED", true, [](const auto& h) { return time_cell(h.reached_s); }},
+      {"COMPLETE", true, [](const auto& h) { return time_cell(h.complete_s); }},
       {"STAGED", true, [](const auto& h) { return time_cell(h.staged_s); }},
       {"ACTIVATED", true, [](const auto& h) { return time_cell(h.activated_s); }},
       {"CHECKED", true, [](const auto& h) { return time_cell(h.checked_s); }},
@@ -197,6 +198,19 @@ const HostReport* with_output(const FleetReport& report) {
   return nullptr;
 }
 
+/// What was live before, where that was the same on all hosts on which the release is live now;
+/// empty otherwise.
+std::string live_before(const FleetReport& report) {
+  std::string before;
+  for (const HostReport& host : report.hosts) {
+    if (host.wave == 0 || host.live_tag != report.tag) continue;
+    if (host.previous_tag.empty() || host.previous_tag == report.tag) return {};
+    if (!before.empty() && before != host.previous_tag) return {};
+    before = host.previous_tag;
+  }
+  return before;
+}
+
 std::string advice(const FleetReport& report) {
   std::string text;
   if (const HostReport* host = with_output(report); host != nullptr && !report.deploy.empty())
@@ -205,11 +219,20 @@ std::string advice(const FleetReport& report) {
   if (count_of(report, HostState::unknown) > 0)
     text += fmt::format("murder releases --hosts … --to {} shows what is live where\n",
                         printable(report.dest, 4096));
+  const std::string hosts_and_dest = fmt::format("--hosts … --to {}", printable(report.dest, 4096));
+  const bool is_whole = count_good(report) == report.hosts.size() && !report.error;
+  if (report.goal == Goal::staged && is_whole)
+    text += fmt::format("murder activate {} {} switches to it\n", release(report), hosts_and_dest);
+  // Of what only looks, and of what cannot be carried out, there is nothing to go on with.
+  if (report.goal == Goal::answered || report.error == ErrorKind::usage) return text;
+  if (const std::string before = live_before(report); !is_whole && !before.empty())
+    text += fmt::format("murder rollback {} {} goes back where it was switched\n",
+                        printable(before), hosts_and_dest);
   if (report.rolled_back)
     text +=
         "What was live before is live again where it had been switched. To try again: the "
         "same command; nothing is fetched twice\n";
-  else if (count_good(report) < report.hosts.size())
+  else if (!is_whole)
     text += "Run the same command again to go on: nothing is fetched twice\n";
   return text;
 }

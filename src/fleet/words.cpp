@@ -6,6 +6,7 @@
 #include "base/endpoint.hpp"
 #include "base/error.hpp"
 #include "fleet/fault.hpp"
+#include "fleet/host.hpp"
 #include "fleet/host_pattern.hpp"
 
 namespace murder::fleet {
@@ -121,6 +122,10 @@ Label parse_label(std::string_view text) {
                                     key, printable(value)));
   if (key == "addr") value = parse_address(value, offset);
   if (key == "name") check_name(value, offset);
+  if (key == "dest" && !is_destination(value))
+    throw Fault(offset, fmt::format("dest= takes a folder of its own with its whole path, such as "
+                                    "/srv/app, not '{}'",
+                                    printable(value)));
   return {std::string(key), std::move(value)};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <ctime>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -181,7 +182,7 @@ std::string TransferLock::holder(const Destination& destination, const std::stri
 void TransferLock::remove_file() { ::unlinkat(folder_.get(), name_.c_str(), 0); }
 
 DeployLock::DeployLock(const Destination& destination, const std::string& deploy,
-                       const std::string& who)
+                       const std::string& who, const std::string& host)
     : fd_(open_lock(destination, layout::deploy_lock)) {
   if (!lock_within(patience_with_a_look, fd_.get(), shown_lock(destination, layout::deploy_lock))) {
     std::string holder = deploy_in(text_of(fd_.get()));
@@ -189,7 +190,8 @@ DeployLock::DeployLock(const Destination& destination, const std::string& deploy
         fmt::format("{} is locked by {}; wait for it", destination.path().native(), holder),
         holder);
   }
-  write_holder(fd_.get(), fmt::format("deploy {}\nwho {}\n", printable(deploy), printable(who)));
+  write_holder(fd_.get(), fmt::format("at {}\ndeploy {}\nwho {}\nhost {}\n", std::time(nullptr),
+                                      printable(deploy), printable(who), printable(host)));
 }
 
 DeployLock::~DeployLock() {
@@ -197,13 +199,49 @@ DeployLock::~DeployLock() {
   if (fd_) static_cast<void>(!::ftruncate(fd_.get(), 0));
 }
 
-std::string DeployLock::holder(const Destination& destination) {
+void DeployLock::touch() noexcept {
+  if (fd_) static_cast<void>(!::futimens(fd_.get(), nullptr));
+}
+
+void DeployLock::set_leaving() noexcept {
+  constexpr std::string_view line = "leaving yes\n";
+  struct stat st {};
+  if (fd_ && ::fstat(fd_.get(), &st) == 0)
+    static_cast<void>(::pwrite(fd_.get(), line.data(), line.size(), st.st_size) < 0);
+}
+
+std::optional<DeployLock::Holder> DeployLock::look(const Destination& destination) {
   const UniqueFd fd = open_beneath(destination.fd(),
                                    fmt::format("{}/{}", layout::own, layout::deploy_lock), O_RDWR);
-  if (!fd && errno == ENOENT) return {};
+  if (!fd && errno == ENOENT) return std::nullopt;
   const std::string path = shown_lock(destination, layout::deploy_lock);
   if (!fd) throw_system_error("cannot open", path, errno);
-  return try_to_lock(fd.get(), path) ? std::string() : deploy_in(text_of(fd.get()));
+  struct stat st {};
+  const bool is_dated = ::fstat(fd.get(), &st) == 0;
+  if (try_to_lock(fd.get(), path)) return std::nullopt;
+  const std::string text = text_of(fd.get());
+  const std::int64_t now = std::time(nullptr);
+  const auto number = [&](std::string_view key) {
+    const std::string value = line_value(text, key);
+    std::int64_t result = 0;
+    std::from_chars(value.data(), value.data() + value.size(), result);
+    return result;
+  };
+  Holder holder;
+  holder.words = deploy_in(text);
+  holder.deploy = line_value(text, "deploy");
+  holder.host = line_value(text, "host");
+  holder.pid = static_cast<int>(number("pid"));
+  const std::int64_t taken_at = number("at");
+  if (taken_at > 0) holder.held_s = std::max<std::int64_t>(0, now - taken_at);
+  if (is_dated) holder.silent_s = std::max<std::int64_t>(0, now - st.st_mtim.tv_sec);
+  holder.leaving = !line_value(text, "leaving").empty();
+  return holder;
+}
+
+std::string DeployLock::holder(const Destination& destination) {
+  const auto holder = look(destination);
+  return holder ? holder->words : std::string();
 }
 
 }  // namespace murder

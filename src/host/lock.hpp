@@ -9,6 +9,8 @@
 // takes the short one for each change, and never the other way round.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/error.hpp"
@@ -60,12 +62,30 @@ class TransferLock {
 /// One deploy at a time activates. Held until destroyed; who came second goes away or comes again.
 class DeployLock {
  public:
-  /// `deploy` is its id, `who` its user ("alice@laptop"). Throws LockHeld, whose holder() is such
-  /// as "deploy 20261122-101502-ab12 of alice@laptop, since 2026-11-22 10:15:02 UTC".
-  DeployLock(const Destination& destination, const std::string& deploy, const std::string& who);
+  /// `deploy` is its id, `who` its user ("alice@laptop"), `host` what it calls this host. Throws
+  /// LockHeld, whose holder() is such as "deploy 20261122-101502-ab12 of alice@laptop, since
+  /// 2026-11-22 10:15:02 UTC".
+  DeployLock(const Destination& destination, const std::string& deploy, const std::string& who,
+             const std::string& host = {});
   DeployLock(DeployLock&&) noexcept = default;
   DeployLock& operator=(DeployLock&&) noexcept = default;
   ~DeployLock();
+  /// Says in the lock's file that its holder is there.
+  void touch() noexcept;
+  /// Says there that it will be let go as soon as what is under way has ended.
+  void set_leaving() noexcept;
+
+  struct Holder {
+    std::string words;  ///< as of LockHeld::holder()
+    std::string deploy;
+    std::string host;
+    int pid = 0;
+    std::int64_t held_s = 0;    ///< since it was taken
+    std::int64_t silent_s = 0;  ///< since it was taken or touched last
+    bool leaving = false;
+  };
+  /// Who holds it now; nullopt: nobody.
+  static std::optional<Holder> look(const Destination& destination);
   /// Who holds it now; empty: nobody.
   static std::string holder(const Destination& destination);
 

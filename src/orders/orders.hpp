@@ -89,13 +89,16 @@ struct Stage {
   std::uint32_t linger_s = 300;   ///< serves others at most so long
 };
 
-/// Takes the lock that whoever activates holds, for as long as the session lives.
+/// Takes the lock that whoever activates holds, for as long as the session lives. An earlier
+/// session of the same deploy that holds it, because it has not noticed yet that its connection is
+/// lost, is told to end.
 struct Lock {
   using Answer = struct Locked;
   static constexpr std::string_view name = "lock";
   std::string dest;
   std::string deploy;
-  std::string who;  ///< "alice@laptop", for those who are kept out
+  std::string host;  ///< its name: two names of one machine keep each other out
+  std::string who;   ///< "alice@laptop", for those who are kept out
   /// The session ends when nothing was heard for so long, so that a control machine that lost its
   /// power keeps nobody out for hours; {"order":"alive"}, without id or answer, is something heard.
   /// 0: never.
@@ -127,6 +130,9 @@ struct Activate {
   std::vector<std::string> link_shared;
   Hook before;
   Hook after;
+  /// Given before, on a session that was lost before it was answered: what was done then is
+  /// answered if it came to its end, and else gone on with.
+  bool again = false;
 };
 
 /// Is the live release well? Run until it is, at most `tries` times.
@@ -152,6 +158,7 @@ struct Rollback {
   std::string host;
   std::string deploy;
   Hook after;
+  bool again = false;  ///< as of Activate
 };
 
 struct ListReleases {
@@ -228,6 +235,10 @@ struct Staged {
 struct Locked {
   bool ok = false;
   std::string held_by;  ///< "deploy 20261122-101502-ab12 of alice@laptop, since …"
+  /// Whoever holds it is about to let go: its control side is gone, or has been silent so long that
+  /// its lease will end.
+  bool leaving = false;
+  std::string live;  ///< tag, as it is under the lock; empty: none
 };
 
 struct HookOutcome {

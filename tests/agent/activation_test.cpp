@@ -108,6 +108,55 @@ TEST_F(ActivationTest, when_the_second_hook_fails_it_is_told_and_run_again_by_th
   EXPECT_EQ(read_text(path("ran")), "before\nafter\nafter\n");
 }
 
+TEST_F(ActivationTest, an_order_that_is_given_again_is_answered_with_what_it_came_to) {
+  orders::Activate order = activation("v1");
+  order.before.command = "echo before >> ../../ran";
+  order.after.command = "echo after >> ../../ran; exit 4";
+  control_.ask(order);
+  order.again = true;
+  const orders::Activated answer = control_.ask(order);
+  EXPECT_EQ(answer.problem, "post-activate failed: exit status 4");
+  EXPECT_TRUE(answer.switched);
+  EXPECT_EQ(answer.previous, "");
+  EXPECT_EQ(answer.after.status, 4);
+  EXPECT_EQ(read_text(path("ran")), "before\nafter\n") << "not a second time";
+
+  // Of another deploy, or another release, nothing is known.
+  order = activation("v2");
+  order.again = true;
+  EXPECT_TRUE(control_.ask(order).switched);
+  EXPECT_EQ(live(), "v2");
+  order = activation("v3");
+  order.again = true;
+  order.deploy = "d2";
+  EXPECT_TRUE(control_.ask(order).switched);
+}
+
+TEST_F(ActivationTest, a_rollback_that_is_given_again_goes_back_once) {
+  for (const char* tag : {"v1", "v2", "v3"}) control_.ask(activation(tag));
+  orders::Rollback order{.dest = dest(), .tag = "", .host = "web1", .deploy = "d1", .after = {}};
+  order.after.command = "echo after >> ../../ran";
+  EXPECT_EQ(control_.ask(order).tag, "v2");
+  order.again = true;
+  const orders::Activated answer = control_.ask(order);
+  EXPECT_EQ(answer.tag, "v2");
+  EXPECT_EQ(answer.previous, "v3");
+  EXPECT_TRUE(answer.switched);
+  EXPECT_EQ(live(), "v2");
+  EXPECT_EQ(read_text(path("ran")), "after\n");
+
+  // As when the host died after the switch: it goes where it was going, and no further.
+  write_text(path(".murder/outcome"),
+             "begun rollback d1\n" + orders::encode_answer(1, orders::Activated{.tag = "v2",
+                                                                                .previous = "v3",
+                                                                                .switched = false,
+                                                                                .before = {},
+                                                                                .after = {},
+                                                                                .problem = {}}));
+  EXPECT_EQ(control_.ask(order).tag, "v2");
+  EXPECT_EQ(live(), "v2");
+}
+
 TEST_F(ActivationTest, shared_paths_are_linked_before_the_first_hook) {
   orders::Activate order = activation("v1");
   order.link_shared = {"log", "config/local/"};

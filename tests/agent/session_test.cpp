@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "agent/support.hpp"
 
 namespace murder::agent {
@@ -100,14 +103,15 @@ TEST_F(SessionTest, looking_tells_what_is_there_and_changes_nothing) {
 TEST_F(SessionTest, the_lock_is_held_until_it_is_given_back_or_the_session_ends) {
   Control alice(state());
   Control bob(state());
-  const orders::Lock as_alice{dest(), "20261122-ab12", "alice@laptop"};
-  const orders::Lock as_bob{dest(), "20261122-cd34", "bob@ci"};
+  const orders::Lock as_alice{dest(), "20261122-ab12", "web1", "alice@laptop"};
+  const orders::Lock as_bob{dest(), "20261122-cd34", "web1", "bob@ci"};
   EXPECT_TRUE(alice.ask(as_alice).ok);
   EXPECT_TRUE(alice.ask(as_alice).ok) << "held by this very session";
   const orders::Locked refused = bob.ask(as_bob);
   EXPECT_FALSE(refused.ok);
   EXPECT_EQ(refused.held_by.find("deploy 20261122-ab12 of alice@laptop, since 20"), 0u);
-  EXPECT_EQ(bob.ask(orders::Look{dest(), "", ""}).locked_by, refused.held_by);
+  EXPECT_FALSE(refused.leaving);
+  EXPECT_EQ(refused.held_by.find(bob.ask(orders::Look{dest(), "", ""}).locked_by + " ("), 0u);
   EXPECT_EQ(alice.ask(orders::Look{dest(), "", ""}).locked_by, "");
   expect_error(ErrorKind::failed, "is locked by deploy 20261122-ab12 of alice@laptop",
                [&] { bob.ask(activation("v1")); });
@@ -119,16 +123,33 @@ TEST_F(SessionTest, the_lock_is_held_until_it_is_given_back_or_the_session_ends)
   EXPECT_TRUE(alice.ask(as_alice).ok);
 }
 
+TEST_F(SessionTest, whoever_is_kept_out_is_told_whether_the_holder_is_still_heard_of) {
+  Control alice(state());
+  Control bob(state());
+  alice.ask(activation("v1"));
+  const orders::Lock as_bob{dest(), "d2", "web1", "bob@ci"};
+  EXPECT_EQ(alice.ask(orders::Lock{dest(), "d1", "web1", "alice@laptop", 3600}).live, "v1");
+  EXPECT_FALSE(bob.ask(as_bob).leaving);
+  const timespec old[2] = {{::time(nullptr) - 40, 0}, {::time(nullptr) - 40, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path(".murder/deploy.lock").c_str(), old, 0), 0);
+  orders::Locked locked = bob.ask(as_bob);
+  EXPECT_TRUE(locked.leaving);
+  EXPECT_NE(locked.held_by.find(", last heard of 4"), std::string::npos) << locked.held_by;
+  alice.send(R"({"order":"alive"})");
+  alice.ask(orders::Look{dest(), "", ""});
+  EXPECT_FALSE(bob.ask(as_bob).leaving);
+}
+
 TEST_F(SessionTest, a_lease_that_runs_out_frees_the_lock) {
   Control control(state());
-  EXPECT_TRUE(control.ask(orders::Lock{dest(), "d1", "alice@laptop", 1}).ok);
+  EXPECT_TRUE(control.ask(orders::Lock{dest(), "d1", "web1", "alice@laptop", 1}).ok);
   EXPECT_EQ(control.wait(), 0);
   EXPECT_EQ(DeployLock::holder(destination_), "");
 }
 
 TEST_F(SessionTest, signs_of_life_are_not_answered) {
   Control control(state());
-  EXPECT_TRUE(control.ask(orders::Lock{dest(), "d1", "alice@laptop", 3600}).ok);
+  EXPECT_TRUE(control.ask(orders::Lock{dest(), "d1", "web1", "alice@laptop", 3600}).ok);
   for (int i = 0; i < 10; ++i) control.send(R"({"order":"alive"})");
   EXPECT_EQ(control.ask(orders::ListReleases{dest()}).releases.size(), 3u);
   EXPECT_TRUE(control.said().empty());

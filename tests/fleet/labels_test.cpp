@@ -50,6 +50,14 @@ TEST(Labels, labels_that_cannot_be_read_are_named_with_their_column) {
       "hosts.txt:1:3: host= is no label: it is what --where calls the name, which name= gives");
 }
 
+TEST(Labels, a_destination_is_checked_as_to_is) {
+  EXPECT_EQ(labels_of("w dest=/srv/other"), (Labels{{"dest", "/srv/other"}}));
+  for (const char* none : {"w dest=", "w dest=/", "w dest=/srv/..", "w dest=srv/app", "w dest=.."})
+    EXPECT_NE(refusal_of(none).find("hosts.txt:1:8: dest= takes a folder of its own"),
+              std::string::npos)
+        << none;
+}
+
 TEST(Labels, columns_count_characters_not_bytes) {
   EXPECT_EQ(refusal_of("w a=\"äöü\" b"), "hosts.txt:1:11: 'b' is no label: key=value");
 }

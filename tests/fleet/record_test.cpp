@@ -30,6 +30,7 @@ TEST_F(RecordTest, what_was_recorded_is_read_back) {
   full.live_tag = "v6";
   full.previous_tag = "v6";
   full.reached_s = 0.25;
+  full.complete_s = 1.25;
   full.staged_s = 1.5;
   full.activated_s = 2;
   full.checked_s = 0;

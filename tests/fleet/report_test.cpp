@@ -39,6 +39,21 @@ int status(std::vector<HostReport> hosts) {
   return exit_status(fleet(Goal::healthy, std::move(hosts)));
 }
 
+TEST(ExitStatus, of_what_ended_as_a_whole) {
+  FleetReport report = fleet(Goal::activated, many(2, HostState::not_switched));
+  report.error = ErrorKind::failed;
+  EXPECT_EQ(exit_status(report), 1);
+  report.hosts[0].state = HostState::unchanged;
+  EXPECT_EQ(exit_status(report), 3);
+  report.error = ErrorKind::usage;
+  EXPECT_EQ(exit_status(report), 2);
+  report.goal = Goal::answered;
+  report.error = ErrorKind::failed;
+  EXPECT_EQ(exit_status(report), 1) << "that they answered does not make it good";
+  report.signal = SIGINT;
+  EXPECT_EQ(exit_status(report), 130);
+}
+
 TEST(ExitStatus, all_good_is_0) {
   EXPECT_EQ(status({}), 0);
   EXPECT_EQ(status({good()}), 0);
@@ -112,6 +127,7 @@ TEST(Names, are_read_back_as_what_they_name) {
 
 TEST(ReportJson, is_one_document_with_every_host) {
   HostReport broken_host = broken();
+  broken_host.complete_s = 3.25;
   broken_host.staged_s = 3.5;
   broken_host.fetched_bytes = 14'700'312;
   broken_host.notes = {"fed over ssh"};
@@ -130,6 +146,7 @@ TEST(ReportJson, is_one_document_with_every_host) {
   EXPECT_EQ(document["hosts"][0]["staged_s"], nullptr);
   EXPECT_EQ(document["hosts"][1]["failed_in"], "check");
   EXPECT_EQ(document["hosts"][1]["failure"], "failed");
+  EXPECT_EQ(document["hosts"][1]["complete_s"], 3.25);
   EXPECT_EQ(document["hosts"][1]["staged_s"], 3.5);
   EXPECT_EQ(document["hosts"][1]["good"], false);
   EXPECT_EQ(document["hosts"][1]["notes"], json({"fed over ssh"}));

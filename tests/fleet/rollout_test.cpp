@@ -88,6 +88,36 @@ TEST(Rollout, hosts_that_failed_before_stop_nothing_unless_it_is_said) {
   EXPECT_TRUE(stopped.stopped());
 }
 
+TEST(Rollout, what_is_live_already_is_checked_before_the_first_wave) {
+  const std::vector<bool> ready = {false, true, true};
+  const std::vector<bool> live = {true, false, false};
+  Rollout rollout(in_waves("1,100%"), ready, live);
+  auto step = rollout.next();
+  EXPECT_EQ(step.act, Rollout::Act::check);
+  EXPECT_EQ(step.hosts, (Hosts{0}));
+  rollout.checked(0, true);
+  step = rollout.next();
+  EXPECT_EQ(step.act, Rollout::Act::activate);
+  EXPECT_EQ(step.hosts, (Hosts{1}));
+  answer(rollout, step);
+  EXPECT_EQ(rollout.next().hosts, (Hosts{2}));
+
+  RolloutOptions options = in_waves("1,100%");
+  options.rollback_on_failure = true;
+  Rollout ill(options, ready, live);
+  ill.next();
+  ill.checked(0, false);
+  EXPECT_EQ(ill.next().act, Rollout::Act::done) << "it did not switch that one";
+  EXPECT_TRUE(ill.stopped());
+  EXPECT_EQ(ill.reason(), "1 of 3 hosts failed");
+
+  options.max_failures = parse_portion("1", "x");
+  Rollout borne(options, ready, live);
+  borne.next();
+  borne.checked(0, false);
+  EXPECT_EQ(borne.next().act, Rollout::Act::activate);
+}
+
 TEST(Rollout, as_many_failures_as_are_borne_stop_nothing) {
   RolloutOptions options = in_waves("2,4,6");
   options.max_failures = parse_portion("1", "--max-failures");

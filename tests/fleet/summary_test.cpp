@@ -128,6 +128,25 @@ TEST(Summary, says_what_is_live_where_that_is_another_release) {
   EXPECT_TRUE(contains(text, "What was live before is live again")) << text;
 }
 
+TEST(Summary, says_which_command_goes_on_and_which_goes_back) {
+  FleetReport report = fleet(Goal::activated, many(3, HostState::not_switched));
+  report.dest = "/srv/app";
+  report.hosts[0].state = HostState::activated;
+  report.hosts[0].wave = 1;
+  report.hosts[0].live_tag = "v7";
+  report.hosts[0].previous_tag = "v6";
+  EXPECT_TRUE(
+      contains(summary_text(report),
+               "murder rollback v6 --hosts … --to /srv/app goes back where it was switched\n"
+               "Run the same command again to go on"));
+  report.hosts[0].previous_tag.clear();
+  EXPECT_FALSE(contains(summary_text(report), "murder rollback"));
+  report.error = ErrorKind::usage;
+  EXPECT_FALSE(contains(summary_text(report), "same command"));
+  report = fleet(Goal::staged, many(2, HostState::staged));
+  EXPECT_TRUE(contains(summary_text(report), "murder activate v7 --hosts …"));
+}
+
 TEST(Summary, texts_from_hosts_cannot_steer_the_terminal) {
   FleetReport report = fleet(
       Goal::activated, {failed("a\x1b[2J", Phase::check, ErrorKind::failed, "b\x1b]0;x\x07\nc")});

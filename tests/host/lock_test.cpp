@@ -1,5 +1,7 @@
 #include <csignal>
+#include <fcntl.h>
 #include <optional>
+#include <sys/stat.h>
 #include <thread>
 
 #include "host/support.hpp"
@@ -178,6 +180,27 @@ TEST_F(Lock, a_deploy_whose_session_dies_frees_it) {
   holder.kill();
   EXPECT_EQ(DeployLock::holder(destination_), "");
   EXPECT_NO_THROW((DeployLock{destination_, "20261122-cd34", "bob@ci"}));
+}
+
+TEST_F(Lock, how_long_a_deploy_has_held_it_and_whether_it_is_leaving_can_be_seen) {
+  DeployLock lock(destination_, "d1", "alice@laptop", "web1");
+  const fs::path file = temp_.path() / "app/.murder/deploy.lock";
+  const timespec old[2] = {{::time(nullptr) - 40, 0}, {::time(nullptr) - 40, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, file.c_str(), old, 0), 0);
+  auto holder = DeployLock::look(destination_);
+  ASSERT_TRUE(holder);
+  EXPECT_EQ(holder->words, DeployLock::holder(destination_));
+  EXPECT_EQ(holder->deploy, "d1");
+  EXPECT_EQ(holder->host, "web1");
+  EXPECT_EQ(holder->pid, ::getpid());
+  EXPECT_LT(holder->held_s, 40);
+  EXPECT_GE(holder->silent_s, 40);
+  EXPECT_FALSE(holder->leaving);
+  lock.touch();
+  lock.set_leaving();
+  holder = DeployLock::look(destination_);
+  EXPECT_LT(holder->silent_s, 40);
+  EXPECT_TRUE(holder->leaving);
 }
 
 TEST_F(Lock, a_deploys_name_is_one_line_of_the_locks_file) {
