@@ -19,6 +19,11 @@ namespace fs = std::filesystem;
 constexpr std::size_t keys_at_once = 16;
 constexpr std::uint16_t ssh_port = 22;
 
+bool is_loopback(const IpAddress& address) {
+  constexpr std::uint8_t loopback_network = 127;
+  return address.is_v4() && address.v4_bytes().front() == loopback_network;
+}
+
 bool is_root() { return ::geteuid() == 0; }
 
 /// A value of ssh_config and sshd_config.
@@ -110,9 +115,11 @@ void SshHosts::write_ssh_config() {
     config += fmt::format("Host {}\n  HostName {}\n  Port {}\n", host.name, address, host.port);
     known_hosts += host.port == ssh_port ? fmt::format("{} {}", address, key)
                                          : fmt::format("[{}]:{} {}", address, host.port, key);
-    inventory += have_own_files()
-                     ? host.name + "\n"
-                     : fmt::format("{} dest={}\n", host.name, dest(host.number).native());
+    inventory += host.name;
+    // Hosts of one network: what listens on all its addresses would take the ports of all.
+    if (is_loopback(lab_.address(host.number))) inventory += fmt::format(" addr={}", address);
+    if (!have_own_files()) inventory += fmt::format(" dest={}", dest(host.number).native());
+    inventory += '\n';
   }
   const fs::path known = options_.folder / "known_hosts";
   config += fmt::format(
