@@ -161,7 +161,7 @@ std::string report_of(const DemoFigures& f) {
   out += line("moved", fmt::format("{} to each host ({}, {} unpacked), {} in all",
                                    format_bytes(f.pack_bytes), counted(f.files, "file", "files"),
                                    format_bytes(f.source_bytes),
-                                   format_bytes(f.pack_bytes * f.complete_s.size())));
+                                   format_bytes(f.pack_bytes * f.staged_s.size())));
   out += line("network", links(f));
   out +=
       line("first deploy", fmt::format("{}, murder itself brought along", time(f.first_deploy_s)));

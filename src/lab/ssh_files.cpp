@@ -39,11 +39,18 @@ SshHosts::User SshHosts::calling_user() {
   const UniqueFd out = open_file(answer, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   const int status = lab_.spawn(0, {"getent", "passwd", number}, out.get(), -1).wait();
   std::istringstream line(read_file(answer));
-  std::array<std::string, 6> fields;
+  std::array<std::string, 7> fields;
   for (std::string& field : fields) std::getline(line, field, ':');
   if (status != 0 || !line)
     throw Error(ErrorKind::failed,
                 fmt::format("cannot make hosts to log in to: user {} has no name here", number));
+  std::string& shell = fields[6];
+  shell.erase(shell.find_last_not_of('\n') + 1);
+  if (shell.ends_with("/nologin") || shell.ends_with("/false"))
+    throw Error(ErrorKind::failed,
+                fmt::format("cannot make hosts to log in to: {} may log in nowhere (its shell is "
+                            "{}); run it as another user",
+                            fields[0], shell));
   return {fields[0], fields[5]};
 }
 
