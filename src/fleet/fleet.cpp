@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/random.hpp"
+#include "fleet/ssh_settings.hpp"
 
 namespace murder::fleet {
 namespace {
@@ -16,8 +17,12 @@ namespace asio = boost::asio;
 /// A server that drops handshakes because too many come at once takes one after a while.
 constexpr int most_handshakes = 8;
 constexpr Duration first_backoff = std::chrono::milliseconds(200);
-/// Of handshakes that hang.
-constexpr int most_hung = 2;
+constexpr std::size_t handshakes_at_once = 64;
+/// A jump host takes part in each handshake through it, and an sshd as it comes begins to drop them
+/// when ten are under way (MaxStartups 10:30:100).
+constexpr std::size_t handshakes_through_jump_host = 8;
+/// Processes that read the configuration and end.
+constexpr std::size_t questions_at_once = 8;
 
 constexpr Duration first_wait_after_loss = std::chrono::milliseconds(250);
 constexpr Duration longest_wait_after_loss = std::chrono::seconds(2);
@@ -28,7 +33,23 @@ constexpr int patience_off_the_network = 6;
 /// For what was said last to be sent, and the end of the session to come back.
 constexpr Duration patience_with_end = std::chrono::seconds(1);
 
+int attempts(Tries tries) {
+  switch (tries) {
+    case Tries::one:
+      return 1;
+    case Tries::two:
+      return 2;
+    case Tries::many:
+      return most_handshakes;
+  }
+  return 1;
+}
+
 Instant now() { return std::chrono::steady_clock::now(); }
+
+[[noreturn]] void throw_interrupted() {
+  throw Error(ErrorKind::interrupted, "interrupted before it was reached");
+}
 
 std::string text_of(const nlohmann::json& json, const char* key) {
   const auto it = json.find(key);
@@ -55,7 +76,8 @@ Fleet::Fleet(asio::io_context& io, const FleetOptions& options, Observer& observ
       options_(options),
       observer_(observer),
       started_(now()),
-      handshakes_(io, options.ssh.concurrency),
+      handshakes_(io, options.ssh.concurrency.value_or(handshakes_at_once)),
+      questions_(io, questions_at_once),
       changed_(io) {
   report_.deploy = options.deploy;
   report_.command = options.command;
@@ -102,6 +124,25 @@ std::vector<Member*> Fleet::connected() {
   return members;
 }
 
+bool Fleet::any_connected() const {
+  return std::any_of(members_.begin(), members_.end(),
+                     [](const auto& member) { return member->is_connected(); });
+}
+
+/// Of the jump host that it is reached through; null: none, or the user has said how many at once.
+asio::awaitable<Gate*> Fleet::jump_gate(Member& member) {
+  if (!options_.ssh.jump_hosts || options_.ssh.concurrency) co_return nullptr;
+  if (!member.via) {
+    const Gate::Place place = co_await questions_.enter();
+    const SshSettings settings = co_await ask_ssh(io_, options_.ssh, member.host);
+    member.via = settings.via;
+  }
+  if (member.via->empty()) co_return nullptr;
+  std::unique_ptr<Gate>& gate = jump_gates_[*member.via];
+  if (!gate) gate = std::make_unique<Gate>(io_, handshakes_through_jump_host);
+  co_return gate.get();
+}
+
 asio::awaitable<void> Fleet::connect(Member& member) {
   while (member.connecting) co_await changed_.wait([&] { return !member.connecting; });
   if (member.is_connected()) co_return;
@@ -118,25 +159,25 @@ asio::awaitable<void> Fleet::connect(Member& member) {
 }
 
 asio::awaitable<void> Fleet::open_session(Member& member) {
+  Gate* const jump_host = co_await jump_gate(member);
   Random random = Random::from_system();
   Duration backoff = first_backoff;
-  int hung = 0;
   std::optional<Instant> lost_at;
   for (int attempt = 1;; ++attempt) {
-    if (interrupted_) throw Error(ErrorKind::interrupted, "interrupted before it was reached");
+    if (interrupted_) throw_interrupted();
     if (member.given_up) throw Error(*member.given_up);
-    const Instant began = now();
     const bool was_reached = member.report.reached_s.has_value();
     try {
-      co_await try_to_open(member);
+      co_await try_to_open(member, jump_host);
       if (connected().size() == 1) reachable_since_ = now();
       member.lost_at.reset();
       changed_.notify();
       co_return;
-    } catch (const Dropped&) {
-      // Who has too many handshakes drops one at once; who lets it wait will do so again.
-      const bool hangs = now() - began > options_.ssh.connect_timeout / 2;
-      if (attempt == most_handshakes || (hangs && ++hung == most_hung)) throw;
+    } catch (const Dropped& reason) {
+      if (attempt >= attempts(reason.tries())) throw;
+      // A jump host that says that it is too many at once is believed.
+      if (jump_host != nullptr && reason.tries() == Tries::many) jump_host->narrow();
+      ++member.drops;
     } catch (const Unresponsive&) {
       throw;
     } catch (const Error& error) {
@@ -154,9 +195,16 @@ asio::awaitable<void> Fleet::open_session(Member& member) {
   }
 }
 
-asio::awaitable<void> Fleet::try_to_open(Member& member) {
-  // The place is given back as soon as the host has answered: what follows costs no handshake.
-  auto place = std::make_shared<Gate::Place>(co_await handshakes_.enter());
+asio::awaitable<void> Fleet::try_to_open(Member& member, Gate* jump_host) {
+  struct Places {
+    Gate::Place of_jump_host;
+    Gate::Place of_all;
+  };
+  // The places are given back as soon as the host has answered: what follows costs no handshake.
+  auto places = std::make_shared<Places>();
+  if (jump_host != nullptr) places->of_jump_host = co_await jump_host->enter();
+  places->of_all = co_await handshakes_.enter();
+  if (interrupted_) throw_interrupted();
   member.session = std::make_shared<Session>(
       io_, member.host, options_.ssh,
       [this, &member](const orders::Frame& frame) { heard(member, frame); },
@@ -171,14 +219,14 @@ asio::awaitable<void> Fleet::try_to_open(Member& member) {
   Supplier supplier = [this, &member](std::string machine, std::string why) {
     return supplier_(member, std::move(machine), std::move(why));
   };
-  std::function<void()> on_reached = [this, &member, place]() mutable {
-    place.reset();
+  std::function<void()> on_reached = [this, &member, places]() mutable {
+    places.reset();
     if (!member.report.reached_s) {
       member.report.reached_s = seconds();
       change(member, HostState::reached);
     }
   };
-  place.reset();
+  places.reset();
   member.hello = co_await session->open(bootstrap, std::move(supplier), std::move(on_reached));
   if (member.report.address.empty()) {
     const auto addr = member.host.labels.find("addr");

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -112,6 +113,7 @@ class Fleet {
 
   std::vector<Member*> all();
   std::vector<Member*> connected();
+  bool any_connected() const;
 
   void change(Member& member, HostState state);
   void fail(Member& member, Phase phase, const std::exception_ptr& error);
@@ -144,10 +146,11 @@ class Fleet {
   boost::asio::awaitable<void> wait_after_loss(Member& member, Losses& losses, std::string failure);
   Duration patience_with_loss() const;
   boost::asio::awaitable<void> open_session(Member& member);
-  boost::asio::awaitable<void> try_to_open(Member& member);
+  boost::asio::awaitable<void> try_to_open(Member& member, Gate* jump_host);
   void lost(Member& member);
   void note_once(const std::string& text);
   void heard(Member& member, const orders::Frame& frame);
+  boost::asio::awaitable<Gate*> jump_gate(Member& member);
 
   boost::asio::io_context& io_;
   FleetOptions options_;
@@ -159,6 +162,8 @@ class Fleet {
   std::function<void(Member&)> on_setback_;
   std::vector<BootstrapBinary> bootstrap_binaries_;
   Gate handshakes_;
+  Gate questions_;
+  std::map<std::string, std::unique_ptr<Gate>> jump_gates_;  ///< by what leads to the jump host
   Condition changed_;
   /// Since when any host at all can be reached: a machine that was off its network for a while
   /// gives each host its time from then on.

@@ -40,6 +40,8 @@ struct Member {
   std::string dest;       ///< the command's, unless the host's label says another
   HostReport report;
   std::shared_ptr<Session> session;
+  std::optional<std::string> via;  ///< its jump host, once ssh was asked; empty: none
+  int drops = 0;                   ///< handshakes that its sshd, or its jump host's, did not take
   orders::Hello hello;
   orders::View view;  ///< as it was when it was first looked at
   TransferState transfer;

@@ -309,6 +309,11 @@ struct Examined {
   std::string system;                 ///< /etc/os-release's PRETTY_NAME
   std::vector<std::string> fetchers;  ///< of curl, wget, bash: those that are there
   std::string binary_path;
+  bool noexec = false;             ///< programs of a release could not be run there
+  std::uint64_t file_bytes = 0;    ///< the limit on one file's size; 0: none
+  std::string live;                ///< tag; empty: none
+  std::uint64_t live_bytes = 0;    ///< what the live release and its pack took; 0: not known
+  std::uint64_t live_entries = 0;  ///< of the live release; 0: not known
 };
 
 struct Listening {
