@@ -55,7 +55,12 @@ std::string table_of(std::vector<Listed> hosts) {
   return table;
 }
 
-}  // namespace
+void add_flags(FleetReleaseArguments& arguments, CLI::App& command, SwitchFlags switches) {
+  arguments.hosts.add_to(command);
+  arguments.ssh.add_to(command);
+  if (switches == SwitchFlags::activate) arguments.rollout.add_to(command);
+  if (switches == SwitchFlags::rollback) arguments.rollout.add_to_rollback(command);
+}
 
 void activate_on_fleet(const FleetReleaseArguments& arguments, Context& context) {
   fleet::ActivationOptions options = arguments.rollout.options();
@@ -136,5 +141,10 @@ void prune_on_fleet(const FleetReleaseArguments& arguments, Context& context) {
       },
       context);
 }
+
+}  // namespace
+
+const ReleasesOfFleet releases_of_a_fleet{add_flags,     activate_on_fleet, rollback_on_fleet,
+                                          list_on_fleet, verify_on_fleet,   prune_on_fleet};
 
 }  // namespace murder::cli

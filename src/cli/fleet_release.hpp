@@ -20,11 +20,21 @@ struct FleetReleaseArguments {
   std::uint32_t keep = 5;  ///< of prune
 };
 
-/// Each throws an Error whose kind is the exit status unless every host is well.
-void activate_on_fleet(const FleetReleaseArguments& arguments, Context& context);
-void rollback_on_fleet(const FleetReleaseArguments& arguments, Context& context);
-void list_on_fleet(const FleetReleaseArguments& arguments, Context& context);
-void verify_on_fleet(const FleetReleaseArguments& arguments, Context& context);
-void prune_on_fleet(const FleetReleaseArguments& arguments, Context& context);
+/// Which flags of a rollout a command takes.
+enum class SwitchFlags { none, activate, rollback };
+
+/// What the commands do with --hosts, and the flags for that.
+struct ReleasesOfFleet {
+  /// Throws an Error whose kind is the exit status unless every host is well.
+  using Work = void (*)(const FleetReleaseArguments& arguments, Context& context);
+
+  void (*add_flags)(FleetReleaseArguments& arguments, CLI::App& command, SwitchFlags switches);
+  Work activate;
+  Work rollback;
+  Work list;
+  Work verify;
+  Work prune;
+};
+extern const ReleasesOfFleet releases_of_a_fleet;
 
 }  // namespace murder::cli

@@ -1,5 +1,5 @@
-// murder activate, rollback, releases, verify, prune: on the host itself, or with --hosts on a
-// fleet.
+// murder activate, rollback, releases, verify, prune: on the host itself, or handed on with
+// --hosts.
 #include <fmt/format.h>
 #include <string>
 #include <string_view>
@@ -97,7 +97,7 @@ void do_prune(const ReleaseArguments& arguments, Context& context) {
     context.reporter->data(pruned_line(event));
 }
 
-using Work = void (*)(const ReleaseArguments&, Context&);
+using Work = ReleasesOfFleet::Work;
 
 /// What a command is made of.
 struct Parts {
@@ -105,84 +105,96 @@ struct Parts {
   const char* description;
   const char* tag_help;  ///< null: it takes no tag
   bool tag_required;
-  const char* examples;
+  const char* examples;           ///< here
+  const char* examples_on_fleet;  ///< begins with a line end
   Work here;
-  Work on_fleet;
-  enum class Flags { none, activate, rollback, prune } flags;
+  Work ReleasesOfFleet::*there;
+  SwitchFlags switches = SwitchFlags::none;
+  bool keeps = false;  ///< takes --keep
 };
 
-void add(CLI::App& app, Action& action, const Parts& parts) {
-  auto arguments = std::make_shared<ReleaseArguments>();
-  CLI::App* command = app.add_subcommand(parts.name, parts.description);
-  command->footer(parts.examples);
-  if (parts.tag_help != nullptr)
-    command->add_option("--tag,TAG", arguments->tag, parts.tag_help)
-        ->required(parts.tag_required)
-        ->type_name("TAG")
-        ->configurable(false);
-  command->add_option("--to", arguments->to, "Where releases/TAG and current are")
-      ->required()
-      ->type_name("DEST");
-  if (parts.flags == Parts::Flags::prune)
-    command
-        ->add_option("--keep", arguments->keep,
-                     "Newest releases that stay, and always the live one and the one before it "
-                     "(default: 5)")
-        ->check(CLI::Range(1, 1'000'000))
-        ->type_name("COUNT");
-  const std::size_t of_host = command->get_options().size();
-  arguments->hosts.add_to(*command);
-  arguments->ssh.add_to(*command);
-  if (parts.flags == Parts::Flags::activate) arguments->rollout.add_to(*command);
-  if (parts.flags == Parts::Flags::rollback) arguments->rollout.add_to_rollback(*command);
-  command->callback(
-      [arguments, here = parts.here, on_fleet = parts.on_fleet, command, of_host, &action] {
-        std::string typed;  // that means nothing without hosts
-        const std::vector<const CLI::Option*> all = std::as_const(*command).get_options();
-        for (std::size_t i = of_host; i < all.size() && typed.empty(); ++i)
-          if (!all[i]->empty()) typed = all[i]->get_name();
-        action = [arguments, here, on_fleet, typed](Context& context) {
-          if (!arguments->hosts.given() && !typed.empty())
-            throw Error(
-                ErrorKind::usage,
-                fmt::format("{}: works on a fleet: name it with --hosts FILE or --host", typed));
-          (arguments->hosts.given() ? on_fleet : here)(*arguments, context);
-        };
-      });
-}
+class Adder {
+ public:
+  Adder(CLI::App& app, Action& action, const ReleasesOfFleet* fleet)
+      : app_(app), action_(action), fleet_(fleet) {}
+
+  void add(const Parts& parts) {
+    auto arguments = std::make_shared<ReleaseArguments>();
+    CLI::App* command = app_.add_subcommand(
+        parts.name,
+        fmt::format("{}{}", parts.description, fleet_ != nullptr ? ", here or on a fleet" : ""));
+    command->footer(
+        fmt::format("{}{}", parts.examples, fleet_ != nullptr ? parts.examples_on_fleet : ""));
+    if (parts.tag_help != nullptr)
+      command->add_option("--tag,TAG", arguments->tag, parts.tag_help)
+          ->required(parts.tag_required)
+          ->type_name("TAG")
+          ->configurable(false);
+    command->add_option("--to", arguments->to, "Where releases/TAG and current are")
+        ->required()
+        ->type_name("DEST");
+    if (parts.keeps)
+      command
+          ->add_option("--keep", arguments->keep,
+                       "Newest releases that stay, and always the live one and the one before it "
+                       "(default: 5)")
+          ->check(CLI::Range(1, 1'000'000))
+          ->type_name("COUNT");
+    const std::size_t of_host = command->get_options().size();
+    if (fleet_ != nullptr) fleet_->add_flags(*arguments, *command, parts.switches);
+    const Work on_fleet = fleet_ == nullptr ? parts.here : fleet_->*parts.there;
+    command->callback(
+        [arguments, here = parts.here, on_fleet, command, of_host, &action = action_] {
+          action = [arguments, here, on_fleet,
+                    typed = first_typed(*command, of_host)](Context& context) {
+            if (!arguments->hosts.given() && !typed.empty())
+              throw Error(
+                  ErrorKind::usage,
+                  fmt::format("{}: works on a fleet: name it with --hosts FILE or --host", typed));
+            (arguments->hosts.given() ? on_fleet : here)(*arguments, context);
+          };
+        });
+  }
+
+ private:
+  /// The name of the first flag from that one on that was given; empty: none.
+  static std::string first_typed(const CLI::App& command, std::size_t from) {
+    const std::vector<const CLI::Option*> all = command.get_options();
+    for (std::size_t i = from; i < all.size(); ++i)
+      if (!all[i]->empty()) return all[i]->get_name();
+    return {};
+  }
+
+  CLI::App& app_;
+  Action& action_;
+  const ReleasesOfFleet* fleet_;
+};
 
 }  // namespace
 
-void add_release_commands(CLI::App& app, Action& action) {
-  using Flags = Parts::Flags;
-  add(app, action,
-      {"activate", "Switch DEST/current to a staged release, here or on a fleet", "The release",
-       true,
-       "  murder activate v7 --to /srv/app\n"
-       "  murder activate v7 --to /srv/app --hosts fleet.txt --waves 1,100%",
-       do_activate, activate_on_fleet, Flags::activate});
-  add(app, action,
-      {"rollback", "Switch DEST/current back, here or on a fleet",
-       "To this release (default: the one that was live before)", false,
-       "  murder rollback --to /srv/app\n"
-       "  murder rollback v5 --to /srv/app --hosts fleet.txt",
-       do_rollback, rollback_on_fleet, Flags::rollback});
-  add(app, action,
-      {"releases", "List what is staged, and what is live", nullptr, false,
-       "  murder releases --to /srv/app\n"
-       "  murder releases --to /srv/app --hosts fleet.txt",
-       do_list, list_on_fleet, Flags::none});
-  add(app, action,
-      {"verify", "Say which files of a release are not as they were staged",
-       "The release (default: the live one)", false,
-       "  murder verify --to /srv/app\n"
-       "  murder verify --to /srv/app --hosts fleet.txt",
-       do_verify, verify_on_fleet, Flags::none});
-  add(app, action,
-      {"prune", "Remove old releases with their packs, here or on a fleet", nullptr, false,
-       "  murder prune --to /srv/app --keep 3\n"
-       "  murder prune --to /srv/app --keep 3 --hosts fleet.txt",
-       do_prune, prune_on_fleet, Flags::prune});
+void add_release_commands(CLI::App& app, Action& action, const ReleasesOfFleet* on_fleet) {
+  Adder adder(app, action, on_fleet);
+  adder.add({"activate", "Switch DEST/current to a staged release", "The release", true,
+             "  murder activate v7 --to /srv/app",
+             "\n  murder activate v7 --to /srv/app --hosts fleet.txt --waves 1,100%", do_activate,
+             &ReleasesOfFleet::activate, SwitchFlags::activate});
+  adder.add({"rollback", "Switch DEST/current back",
+             "To this release (default: the one that was live before)", false,
+             "  murder rollback --to /srv/app",
+             "\n  murder rollback v5 --to /srv/app --hosts fleet.txt", do_rollback,
+             &ReleasesOfFleet::rollback, SwitchFlags::rollback});
+  adder.add({"releases", "List what is staged, and what is live", nullptr, false,
+             "  murder releases --to /srv/app",
+             "\n  murder releases --to /srv/app --hosts fleet.txt", do_list,
+             &ReleasesOfFleet::list});
+  adder.add({"verify", "Say which files of a release are not as they were staged",
+             "The release (default: the live one)", false, "  murder verify --to /srv/app",
+             "\n  murder verify --to /srv/app --hosts fleet.txt", do_verify,
+             &ReleasesOfFleet::verify});
+  adder.add({"prune", "Remove old releases with their packs", nullptr, false,
+             "  murder prune --to /srv/app --keep 3",
+             "\n  murder prune --to /srv/app --keep 3 --hosts fleet.txt", do_prune,
+             &ReleasesOfFleet::prune, SwitchFlags::none, true});
 }
 
 }  // namespace murder::cli

@@ -71,7 +71,7 @@ class Fleet {
   }
   /// Where hosts that lack the binary get it from; asked by connect().
   using HostSupplier =
-      std::function<boost::asio::awaitable<Supply>(Member&, std::string machine, std::string why)>;
+      std::function<boost::asio::awaitable<Supply>(Member&, NeedsBinary need, std::string why)>;
   void set_supplier(HostSupplier supplier) { supplier_ = std::move(supplier); }
   /// Told when a host is lost while murder is brought there, which is then tried again.
   void set_on_setback(std::function<void(Member&)> on_setback) {

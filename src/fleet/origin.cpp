@@ -78,8 +78,8 @@ void Origin::choose(Member* member) {
 
 // --- the binary ----------------------------------------------------------------------------------
 
-asio::awaitable<Supply> Origin::supply(Member& member, std::string machine, std::string failure) {
-  const HostBinary binary = co_await binaries_.get(machine);
+asio::awaitable<Supply> Origin::supply(Member& member, NeedsBinary need, std::string failure) {
+  const HostBinary binary = co_await binaries_.get(need.machine);
   Supply supply;
   supply.binary = binary.to_bootstrap();
   if (host_ == nullptr && may_be(member)) choose(&member);
@@ -92,7 +92,7 @@ asio::awaitable<Supply> Origin::supply(Member& member, std::string machine, std:
     // The origin has it first; it is asked for when it is there.
     try {
       co_await ready(member);
-      co_await publish_binary(machine);
+      co_await publish_binary(need.machine);
       told_[&member] = turn_;
       supply.url = fmt::format("{}{}", runs_.files_url, file_name(binary.to_bootstrap()) + ".gz");
       co_return supply;
@@ -101,16 +101,17 @@ asio::awaitable<Supply> Origin::supply(Member& member, std::string machine, std:
       if (host_ == nullptr && may_be(member)) choose(&member);
     }
   }
-  co_return co_await push(member, std::move(supply), std::move(machine), std::move(failure));
+  co_return co_await push(member, std::move(supply), std::move(need), std::move(failure));
 }
 
-asio::awaitable<Supply> Origin::push(Member& member, Supply supply, std::string machine,
+asio::awaitable<Supply> Origin::push(Member& member, Supply supply, NeedsBinary need,
                                      std::string failure) {
   if (!failure.empty())
     fleet_.note(member, fmt::format("the binary came over ssh: {}", printable(failure)));
   pushed_.insert(&member);
   const Gate::Place place = co_await pushes_.enter();
-  supply.gzip = co_await binaries_.compressed(machine);
+  supply.packing = need.unpacks_xz ? Packing::xz : Packing::gzip;
+  supply.compressed = co_await binaries_.compressed(need.machine, supply.packing);
   co_return supply;
 }
 
@@ -169,7 +170,7 @@ asio::awaitable<void> Origin::publish_binary(const std::string& machine) {
   // Its own binary the origin has already; another machine's it gets from here.
   std::shared_ptr<const std::string> gzip;
   if (host_ != nullptr && machine_name(host_->hello.machine) != machine_name(machine))
-    gzip = co_await binaries_.compressed(machine);
+    gzip = co_await binaries_.compressed(machine, Packing::gzip);
   if (host_ == nullptr) throw Error(ErrorKind::unreachable, "the origin was lost");
   co_await publish(file_name(binary.to_bootstrap()) + ".gz", gzip.get());
 }

@@ -30,7 +30,7 @@ class Origin {
   boost::asio::awaitable<void> prepare();
   /// What a host that lacks murder is told: to fetch it from the origin, or, when there is none or
   /// it did not get through, to take it over its session. The first to ask becomes the origin.
-  boost::asio::awaitable<Supply> supply(Member& member, std::string machine, std::string failure);
+  boost::asio::awaitable<Supply> supply(Member& member, NeedsBinary need, std::string failure);
   /// It has murder now. If the origin's doing is in doubt, it finds out; else returns at once.
   boost::asio::awaitable<void> bootstrapped(Member& member);
   /// The torrent that is to lie at the origin, whichever host that is.
@@ -65,7 +65,7 @@ class Origin {
   boost::asio::awaitable<bool> find_another(Member& member);
   boost::asio::awaitable<void> publish(std::string file, const std::string* content);
   boost::asio::awaitable<void> publish_binary(const std::string& machine);
-  boost::asio::awaitable<Supply> push(Member& member, Supply supply, std::string machine,
+  boost::asio::awaitable<Supply> push(Member& member, Supply supply, NeedsBinary need,
                                       std::string failure);
   boost::asio::awaitable<void> take_over();
   void choose(Member* member);
