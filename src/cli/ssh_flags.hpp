@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 
 #include "fleet/fleet.hpp"
@@ -11,12 +12,13 @@ namespace murder::cli {
 
 struct SshFlags {
   bool sudo = false;
-  std::size_t concurrency = 64;
+  std::optional<std::size_t> concurrency;
   std::string connect_timeout = "10s";
   std::string report;
 
   void add_to(CLI::App& command);
-  /// With $MURDER_SSH. Error{usage} for values that cannot be used.
+  /// With $MURDER_SSH. Error{usage} for values that cannot be used, and when there is no such
+  /// program.
   fleet::SshOptions options() const;
 };
 

@@ -40,7 +40,12 @@ std::string reason(std::string_view text) {
 }  // namespace
 
 std::string remote_command(bool sudo) {
-  return fmt::format("exec {}sh -c 'IFS= read -r l && eval \"$l\"'", sudo ? "sudo -n " : "");
+  const std::string shell = "sh -c 'IFS= read -r l && eval \"$l\"'";
+  if (!sudo) return "exec " + shell;
+  // sudo clears the environment, and SSH_CONNECTION is where the host's address comes from; as an
+  // argument it takes no permission beyond that for sh. Of messages LANGUAGE alone decides, so that
+  // what sudo says can be understood here and hooks keep the locale that they have.
+  return fmt::format("exec env LANGUAGE=en sudo -n {} sh \"$SSH_CONNECTION\"", shell);
 }
 
 BootstrapDialogue::BootstrapDialogue(BootstrapOptions options) {

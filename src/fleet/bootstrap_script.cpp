@@ -18,6 +18,9 @@ namespace {
 constexpr std::string_view find_script = R"sh(
 say() { printf '\n%s\n' "murder-boot $n $*"; };
 
+# Below sudo what the login session knew comes as an argument.
+[ "$1" ] && export SSH_CONNECTION="$1";
+
 # Becomes the binary in folder $1, if it is there and runs here.
 run() {
   f=$1/$b;

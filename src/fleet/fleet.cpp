@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/random.hpp"
+#include "fleet/ssh_settings.hpp"
 
 namespace murder::fleet {
 namespace {
@@ -16,8 +17,38 @@ namespace asio = boost::asio;
 /// A server that drops handshakes because too many come at once takes one after a while.
 constexpr int most_handshakes = 8;
 constexpr Duration first_backoff = std::chrono::milliseconds(200);
+constexpr std::size_t handshakes_at_once = 64;
+/// A jump host takes part in each handshake through it, and an sshd as it comes begins to drop them
+/// when ten are under way (MaxStartups 10:30:100).
+constexpr std::size_t handshakes_through_jump_host = 8;
+/// Processes that read the configuration and end.
+constexpr std::size_t questions_at_once = 8;
+
+int attempts(Tries tries) {
+  switch (tries) {
+    case Tries::one:
+      return 1;
+    case Tries::two:
+      return 2;
+    case Tries::many:
+      return most_handshakes;
+  }
+  return 1;
+}
 
 Instant now() { return std::chrono::steady_clock::now(); }
+
+[[noreturn]] void throw_interrupted() {
+  throw Error(ErrorKind::interrupted, "interrupted before it was reached");
+}
+
+/// To a host's "Permission denied": as whom, and what helps.
+std::string who_may(const Member& member, const SshOptions& ssh, const std::string& reason) {
+  const std::string& user = member.hello.user;
+  if (ssh.sudo || user.empty() || user == "root" || !reason.ends_with("Permission denied"))
+    return {};
+  return fmt::format(" (to {}; --sudo does it as root)", printable(user));
+}
 
 std::string text_of(const nlohmann::json& json, const char* key) {
   const auto it = json.find(key);
@@ -36,7 +67,8 @@ Fleet::Fleet(asio::io_context& io, const FleetOptions& options, Observer& observ
       options_(options),
       observer_(observer),
       started_(now()),
-      handshakes_(io, options.ssh.concurrency),
+      handshakes_(io, options.ssh.concurrency.value_or(handshakes_at_once)),
+      questions_(io, questions_at_once),
       changed_(io) {
   report_.deploy = options.deploy;
   report_.command = options.command;
@@ -77,16 +109,42 @@ std::vector<Member*> Fleet::connected() {
   return members;
 }
 
+bool Fleet::any_connected() const {
+  return std::any_of(members_.begin(), members_.end(),
+                     [](const auto& member) { return member->is_connected(); });
+}
+
+/// Of the jump host that it is reached through; null: none, or the user has said how many at once.
+asio::awaitable<Gate*> Fleet::jump_gate(Member& member) {
+  if (!options_.ssh.jump_hosts || options_.ssh.concurrency) co_return nullptr;
+  if (!member.via) {
+    const Gate::Place place = co_await questions_.enter();
+    const SshSettings settings = co_await ask_ssh(io_, options_.ssh, member.host);
+    member.via = settings.via;
+  }
+  if (member.via->empty()) co_return nullptr;
+  std::unique_ptr<Gate>& gate = jump_gates_[*member.via];
+  if (!gate) gate = std::make_unique<Gate>(io_, handshakes_through_jump_host);
+  co_return gate.get();
+}
+
 asio::awaitable<void> Fleet::connect(Member& member) {
   if (member.is_connected()) co_return;
+  struct Places {
+    Gate::Place of_jump_host;
+    Gate::Place of_all;
+  };
+  Gate* const jump_host = co_await jump_gate(member);
   Random random = Random::from_system();
   Duration backoff = first_backoff;
   for (int attempt = 1;; ++attempt) {
-    if (interrupted_) throw Error(ErrorKind::interrupted, "interrupted before it was reached");
-    std::exception_ptr dropped;
+    if (interrupted_) throw_interrupted();
     try {
       // The place is given back as soon as the host has answered: what follows costs no handshake.
-      auto place = std::make_shared<Gate::Place>(co_await handshakes_.enter());
+      auto places = std::make_shared<Places>();
+      if (jump_host != nullptr) places->of_jump_host = co_await jump_host->enter();
+      places->of_all = co_await handshakes_.enter();
+      if (interrupted_) throw_interrupted();
       member.session = std::make_shared<Session>(
           io_, member.host, options_.ssh,
           [this, &member](const orders::Frame& frame) { heard(member, frame); },
@@ -95,7 +153,9 @@ asio::awaitable<void> Fleet::connect(Member& member) {
             changed_.notify();
           });
       BootstrapOptions bootstrap;
-      bootstrap.nonce = options_.nonce;
+      // Of this session alone: it also names the file that is being put there, and hosts may share
+      // a home.
+      bootstrap.nonce = fmt::format("{}{:016x}", options_.nonce, random.next());
       bootstrap.dest = options_.dest;
       bootstrap.binaries = bootstrap_binaries_;
       bootstrap.arguments = {"on-host"};
@@ -103,14 +163,14 @@ asio::awaitable<void> Fleet::connect(Member& member) {
       Supplier supplier = [this, &member](std::string machine, std::string why) {
         return supplier_(member, std::move(machine), std::move(why));
       };
-      std::function<void()> on_reached = [this, &member, place]() mutable {
-        place.reset();
+      std::function<void()> on_reached = [this, &member, places]() mutable {
+        places.reset();
         if (!member.report.reached_s) {
           member.report.reached_s = seconds();
           change(member, HostState::reached);
         }
       };
-      place.reset();
+      places.reset();
       member.hello = co_await session->open(bootstrap, std::move(supplier), std::move(on_reached));
       if (member.report.address.empty()) {
         const auto addr = member.host.labels.find("addr");
@@ -119,12 +179,16 @@ asio::awaitable<void> Fleet::connect(Member& member) {
       }
       changed_.notify();
       co_return;
-    } catch (const Dropped&) {
-      if (attempt == most_handshakes) throw;
-      dropped = std::current_exception();
+    } catch (const Dropped& reason) {
+      if (attempt >= attempts(reason.tries())) throw;
+      // A jump host that says that it is too many at once is believed.
+      if (jump_host != nullptr && reason.tries() == Tries::many) jump_host->narrow();
+      ++member.drops;
     }
     // With jitter, so that those who were dropped together do not come back together.
-    co_await sleep_for(io_, from_seconds(to_seconds(backoff) * (0.5 + random.unit())));
+    const Duration pause = from_seconds(to_seconds(backoff) * (0.5 + random.unit()));
+    const auto is_interrupted = [this] { return interrupted_; };
+    co_await changed_.wait(is_interrupted, pause);
     backoff = std::min<Duration>(backoff * 2, std::chrono::seconds(4));
   }
 }
@@ -202,9 +266,9 @@ void Fleet::fail(Member& member, Phase phase, ErrorKind kind, const std::string&
   }
   member.report.failed_in = phase;
   member.report.failure = kind;
-  member.report.reason = reason;
+  member.report.reason = reason + who_may(member, options_.ssh, reason);
   change(member, HostState::failed);
-  observer_.logged(member.host.name, phase, reason);
+  observer_.logged(member.host.name, phase, member.report.reason);
 }
 
 void Fleet::note(const std::string& text) {

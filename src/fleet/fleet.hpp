@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -100,6 +101,7 @@ class Fleet {
 
   std::vector<Member*> all();
   std::vector<Member*> connected();
+  bool any_connected() const;
 
   void change(Member& member, HostState state);
   void fail(Member& member, Phase phase, const std::exception_ptr& error);
@@ -122,6 +124,7 @@ class Fleet {
  private:
   bool was_connected(const Member& member) const { return !member.hello.machine.empty(); }
   void heard(Member& member, const orders::Frame& frame);
+  boost::asio::awaitable<Gate*> jump_gate(Member& member);
 
   boost::asio::io_context& io_;
   FleetOptions options_;
@@ -132,6 +135,8 @@ class Fleet {
   HostSupplier supplier_;
   std::vector<BootstrapBinary> bootstrap_binaries_;
   Gate handshakes_;
+  Gate questions_;
+  std::map<std::string, std::unique_ptr<Gate>> jump_gates_;  ///< by what leads to the jump host
   Condition changed_;
   bool interrupted_ = false;
 };

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/units.hpp"
@@ -33,6 +34,8 @@ struct Member {
   std::size_t index = 0;  ///< in the inventory
   HostReport report;
   std::shared_ptr<Session> session;
+  std::optional<std::string> via;  ///< its jump host, once ssh was asked; empty: none
+  int drops = 0;                   ///< handshakes that its sshd, or its jump host's, did not take
   orders::Hello hello;
   orders::View view;  ///< as it was when it was first looked at
   TransferState transfer;

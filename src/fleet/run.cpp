@@ -18,8 +18,8 @@ namespace asio = boost::asio;
 /// For the leases of locks.
 constexpr double alive_every_s = 10;
 constexpr Duration tick_every = std::chrono::milliseconds(200);
-/// What was said last, and the hosts' answers to it.
-constexpr Duration farewell = std::chrono::milliseconds(300);
+/// What was said last is on its way, and the hosts end their side; one that does not is left.
+constexpr Duration longest_farewell = std::chrono::milliseconds(300);
 
 class Run {
  public:
@@ -80,13 +80,17 @@ class Run {
     });
   }
 
-  /// Sessions end by themselves when their last words are sent; nobody waits long for that.
   void end() {
     if (hooks_.tick) hooks_.tick(fleet_);
+    timer_->cancel();
     fleet_.close();
-    timer_->expires_after(farewell);
-    timer_->async_wait([this](const boost::system::error_code&) { io_->stop(); });
-    if (fleet_.connected().empty()) io_->stop();
+    asio::co_spawn(*io_, farewell(), [this](const std::exception_ptr&) { io_->stop(); });
+  }
+
+  /// Sessions end by themselves when their last words are sent; nobody waits long for that.
+  asio::awaitable<void> farewell() {
+    const auto all_ended = [this] { return !fleet_.any_connected(); };
+    co_await fleet_.changed().wait(all_ended, longest_farewell);
   }
 
   void throw_unless_interrupted() {

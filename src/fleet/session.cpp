@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "fleet/deadline.hpp"
+#include "fleet/ssh_settings.hpp"
 
 namespace murder::fleet {
 namespace {
@@ -19,9 +20,8 @@ namespace {
 namespace asio = boost::asio;
 constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
-constexpr std::size_t kept_error_bytes = 16u << 10;
-/// After the TCP connection: key exchange, authentication, login, our script's first line.
-constexpr Duration patience_with_login = std::chrono::seconds(20);
+constexpr std::size_t kept_error_bytes = 4u << 10;
+constexpr std::size_t read_bytes = 64u << 10;
 constexpr Duration patience_with_fetch = std::chrono::seconds(180);
 constexpr std::uint32_t fetch_seconds = 60;
 constexpr Duration patience_with_hello = std::chrono::seconds(20);
@@ -52,7 +52,8 @@ asio::awaitable<orders::Hello> Session::open(const BootstrapOptions& bootstrap, 
     over = what;
     child_->signal(SIGKILL);
   });
-  deadline.set(options_.connect_timeout + patience_with_login,
+  // For all of it: connection, key exchange, authentication, login, our script's first line.
+  deadline.set(3 * options_.connect_timeout,
                "it let ssh connect and then did not answer");
   std::exception_ptr failure;
   try {
@@ -82,6 +83,7 @@ asio::awaitable<orders::Hello> Session::open(const BootstrapOptions& bootstrap, 
     std::rethrow_exception(failure);
   }
   open_ = true;
+  dialogue_.reset();
   asio::co_spawn(io_, keep_reading(self), asio::detached);
   co_return *hello_;
 }
@@ -119,31 +121,58 @@ asio::awaitable<void> Session::serve(std::string machine, std::string failure, S
   write(*supply.gzip);
 }
 
+/// Waits for some bytes and hands them to `take`; false at the end. Between bytes a session, of
+/// which there may be thousands, holds no buffer.
+template <class Take>
+asio::awaitable<bool> Session::receive(net::ChildProcess::Stream& stream, Take take) {
+  const auto read_now = [&stream, &take](boost::system::error_code& error) {
+    std::array<char, read_bytes> bytes;
+    const std::size_t n = stream.read_some(asio::buffer(bytes), error);
+    if (n > 0) take(std::string_view(bytes.data(), n));
+  };
+  stream.non_blocking(true);
+  while (true) {
+    const auto [broken] =
+        co_await stream.async_wait(asio::posix::stream_descriptor::wait_read, quietly);
+    if (broken) co_return false;
+    boost::system::error_code error;
+    read_now(error);
+    if (!error) co_return true;
+    if (error != asio::error::would_block && error != asio::error::interrupted) co_return false;
+  }
+}
+
 /// At least one byte of stdout. Throws what made ssh end.
 asio::awaitable<std::string> Session::read_some() {
-  std::string bytes(64u << 10, '\0');
-  const auto [error, n] = co_await child_->out().async_read_some(asio::buffer(bytes), quietly);
-  if (error || n == 0) throw_failure(co_await child_->wait());
-  bytes.resize(n);
+  std::string bytes;
+  const auto take = [&bytes](std::string_view more) { bytes = more; };
+  const bool came = co_await receive(child_->out(), take);
+  if (!came) co_await throw_failure();
   co_return bytes;
 }
 
-void Session::throw_failure(int status) const {
-  const SshFailure failure = explain_ssh_failure(status, said_);
-  if (failure.try_again) throw Dropped(failure.kind, failure.reason);
+asio::awaitable<void> Session::throw_failure() {
+  const int status = co_await child_->wait();
+  read_last_errors();
+  std::string user = host_.user;
+  if (user.empty() && is_refused_by_sudo(status, said_) && can_be_asked(options_)) {
+    const SshSettings settings = co_await ask_ssh(io_, options_, host_);
+    user = settings.user;
+  }
+  const SshFailure failure = explain_ssh_failure(status, said_, user);
+  if (failure.tries != Tries::one) throw Dropped(failure);
   throw Error(failure.kind, failure.reason);
 }
 
 asio::awaitable<void> Session::keep_reading(Shared /*self*/) {
-  std::string bytes(256u << 10, '\0');
+  const auto take_bytes = [this](std::string_view bytes) { reader_.add(bytes); };
   std::string reason;
   while (!lost_) {
     try {
       while (auto frame = reader_.next()) take(*frame);
       if (lost_) break;
-      const auto [error, n] = co_await child_->out().async_read_some(asio::buffer(bytes), quietly);
-      if (error || n == 0) break;
-      reader_.add(std::string_view(bytes).substr(0, n));
+      const bool came = co_await receive(child_->out(), take_bytes);
+      if (!came) break;
     } catch (const Error& error) {
       reason = fmt::format("what the host says cannot be understood: {}", error.what());
       child_->signal(SIGKILL);
@@ -156,18 +185,30 @@ asio::awaitable<void> Session::keep_reading(Shared /*self*/) {
 
 asio::awaitable<std::string> Session::how_it_ended() {
   const int status = co_await child_->wait();
+  read_last_errors();
   if (status == 0) co_return "the session ended";
   co_return fmt::format("the ssh session was lost: {}", explain_ssh_failure(status, said_).reason);
 }
 
 asio::awaitable<void> Session::keep_reading_errors(Shared /*self*/) {
-  std::array<char, 4096> bytes{};
-  while (true) {
-    const auto [error, n] = co_await child_->err().async_read_some(asio::buffer(bytes), quietly);
-    if (error || n == 0) co_return;
-    said_.append(bytes.data(), n);
-    if (said_.size() > 2 * kept_error_bytes) said_.erase(0, said_.size() - kept_error_bytes);
+  const auto keep = [this](std::string_view bytes) { keep_errors(bytes); };
+  bool more = true;
+  while (more) more = co_await receive(child_->err(), keep);
+}
+
+/// The last words of an ssh that has ended, if they were not read yet.
+void Session::read_last_errors() {
+  std::array<char, kept_error_bytes> bytes;
+  boost::system::error_code error;
+  while (!error) {
+    const std::size_t n = child_->err().read_some(asio::buffer(bytes), error);
+    keep_errors(std::string_view(bytes.data(), n));
   }
+}
+
+void Session::keep_errors(std::string_view bytes) {
+  said_.append(bytes);
+  if (said_.size() > 2 * kept_error_bytes) said_.erase(0, said_.size() - kept_error_bytes);
 }
 
 void Session::take(const orders::Frame& frame) {

@@ -43,7 +43,12 @@ using Supplier =
 /// ssh said that the host is not to be had just now; another attempt may do.
 class Dropped : public Error {
  public:
-  using Error::Error;
+  explicit Dropped(const SshFailure& failure)
+      : Error(failure.kind, failure.reason), tries_(failure.tries) {}
+  Tries tries() const { return tries_; }
+
+ private:
+  Tries tries_;
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -103,7 +108,11 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<void> keep_reading_errors(Shared self);
   boost::asio::awaitable<void> keep_writing(Shared self);
   boost::asio::awaitable<std::string> how_it_ended();
-  [[noreturn]] void throw_failure(int status) const;
+  boost::asio::awaitable<void> throw_failure();
+  template <class Take>
+  boost::asio::awaitable<bool> receive(net::ChildProcess::Stream& stream, Take take);
+  void read_last_errors();
+  void keep_errors(std::string_view bytes);
   void write(std::string bytes);
   void take(const orders::Frame& frame);
   void lose(std::string reason);

@@ -12,48 +12,66 @@ constexpr int not_executable = 126;
 constexpr int not_found = 127;
 
 struct Sign {
-  std::string_view text;  ///< what ssh, sudo or the login shell says
-  ErrorKind kind;
-  bool try_again;
+  std::string_view text;  ///< what ssh says
+  Tries tries;
   std::string_view way_out;
+  ErrorKind kind = ErrorKind::unreachable;
 };
 
-// The first that is found counts.
+// The first that is found counts: the more telling come first.
 constexpr std::array signs = {
-    Sign{"REMOTE HOST IDENTIFICATION HAS CHANGED", ErrorKind::unreachable, false,
+    Sign{"REMOTE HOST IDENTIFICATION HAS CHANGED", Tries::one,
          "its host key is not the known one: if that is expected, ssh-keygen -R the host and "
          "connect once by hand"},
-    Sign{"Host key verification failed", ErrorKind::unreachable, false,
+    Sign{"Host key verification failed", Tries::one,
          "its host key is not known: connect once by hand, or add it to known_hosts"},
-    Sign{"Permission denied", ErrorKind::unreachable, false,
+    Sign{"open failed: connect failed", Tries::one, "its jump host cannot reach it"},
+    Sign{"open failed: administratively prohibited", Tries::one,
+         "its jump host forwards no connections (AllowTcpForwarding)"},
+    Sign{"Permission denied", Tries::one,
          "no key was accepted: try `ssh -o BatchMode=yes` to it by hand"},
-    Sign{"Too many authentication failures", ErrorKind::unreachable, false,
+    Sign{"Too many authentication failures", Tries::one,
          "the agent offers too many keys: set IdentityFile and IdentitiesOnly for it"},
-    Sign{"Could not resolve hostname", ErrorKind::unreachable, false, "check the name"},
-    Sign{"Bad configuration option", ErrorKind::usage, false, "mend the ssh configuration"},
-    Sign{"Connection refused", ErrorKind::unreachable, false, "is sshd running there?"},
-    Sign{"No route to host", ErrorKind::unreachable, false, ""},
-    Sign{"Network is unreachable", ErrorKind::unreachable, false, ""},
-    Sign{"kex_exchange_identification", ErrorKind::unreachable, true,
-         "sshd dropped the connection (MaxStartups?)"},
-    Sign{"during banner exchange", ErrorKind::unreachable, true, "sshd does not answer"},
-    Sign{"Connection reset by", ErrorKind::unreachable, true, ""},
-    Sign{"Connection closed by", ErrorKind::unreachable, true, ""},
-    Sign{"Exceeded MaxStartups", ErrorKind::unreachable, true, ""},
-    Sign{"Connection timed out", ErrorKind::unreachable, false, ""},
-    Sign{"Operation timed out", ErrorKind::unreachable, false, ""},
-    Sign{"not responding", ErrorKind::unreachable, false, "the connection was lost"},
-    Sign{"a password is required", ErrorKind::failed, false,
-         "sudo asks for a password: allow it with a line in sudoers, \"USER ALL=(ALL) NOPASSWD: "
-         "ALL\""},
-    Sign{"you must have a tty to run sudo", ErrorKind::failed, false,
-         "sudo wants a terminal: \"Defaults:USER !requiretty\" in sudoers"},
-    Sign{"is not in the sudoers file", ErrorKind::failed, false,
-         "add \"USER ALL=(ALL) NOPASSWD: ALL\" to sudoers"},
-    Sign{"may not run sudo", ErrorKind::failed, false,
-         "add \"USER ALL=(ALL) NOPASSWD: ALL\" to sudoers"},
-    Sign{"sudo: not found", ErrorKind::failed, false, "install sudo there, or leave out --sudo"},
+    Sign{"Could not resolve hostname", Tries::one, "check the name"},
+    Sign{"Bad configuration option", Tries::one, "mend the ssh configuration", ErrorKind::usage},
+    Sign{"Connection refused", Tries::one, "is sshd running there?"},
+    Sign{"No route to host", Tries::one, ""},
+    Sign{"Network is unreachable", Tries::one, ""},
+    Sign{"Not allowed at this time", Tries::many, "sshd keeps this machine out for a while"},
+    Sign{"Exceeded MaxStartups", Tries::many, ""},
+    Sign{"during banner exchange", Tries::two, "sshd does not answer"},
+    Sign{"kex_exchange_identification", Tries::many, "sshd dropped the connection (MaxStartups?)"},
+    Sign{"Connection reset by", Tries::many, ""},
+    Sign{"Connection closed by", Tries::many, ""},
+    Sign{"Connection timed out", Tries::one, ""},
+    Sign{"Operation timed out", Tries::one, ""},
+    Sign{"not responding", Tries::one, "the connection was lost"},
 };
+
+/// Why sudo does not do it. With each of the first ones a line in sudoers helps.
+struct SudoSign {
+  std::string_view text;
+  std::string_view reason;
+  bool line_helps;
+};
+constexpr std::array sudo_signs = {
+    SudoSign{"a password is required", "sudo asks for a password", true},
+    SudoSign{"is not in the sudoers file", "the user may not use sudo", true},
+    SudoSign{"may not run sudo", "the user may not use sudo", true},
+    SudoSign{"is not allowed to execute", "sudo does not allow it", true},
+    SudoSign{"must have a tty to run sudo",
+             "sudo wants a terminal; \"Defaults !requiretty\" in sudoers there lets it do without",
+             false},
+    SudoSign{"no new privileges", "sudo cannot become root there: \"no new privileges\" is set",
+             false},
+};
+
+const SudoSign* find_sudo_sign(std::string_view said) {
+  const auto* const found = std::find_if(
+      sudo_signs.begin(), sudo_signs.end(),
+      [&](const SudoSign& sign) { return said.find(sign.text) != std::string_view::npos; });
+  return found == sudo_signs.end() ? nullptr : found;
+}
 
 std::string_view trimmed(std::string_view line) {
   while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
@@ -78,6 +96,45 @@ std::string with_way_out(std::string_view what, std::string_view way_out) {
   std::string reason = printable(what);
   if (!way_out.empty()) reason += fmt::format("; {}", way_out);
   return reason;
+}
+
+SshFailure explain_ssh(std::string_view said) {
+  for (const Sign& sign : signs) {
+    const std::size_t at = said.rfind(sign.text);
+    if (at == std::string_view::npos) continue;
+    // The changed key is announced in a frame of @; its own words say it better.
+    const std::string_view what =
+        sign.text.starts_with("REMOTE") ? "host key changed" : line_at(said, at);
+    return {sign.kind, sign.tries, with_way_out(what, sign.way_out)};
+  }
+  const std::string_view last = last_line(said);
+  return {ErrorKind::unreachable, Tries::one,
+          last.empty() ? "ssh failed and gave no reason; try it by hand" : printable(last)};
+}
+
+/// What came instead of sh. ssh itself has done its part.
+SshFailure explain_remote_command(int status, std::string_view said, std::string_view user) {
+  SshFailure failure{ErrorKind::failed, Tries::one, {}};
+  const std::string_view last = last_line(said);
+  if (const SudoSign* const sign = find_sudo_sign(said)) {
+    failure.reason = sign->reason;
+    if (sign->line_helps)
+      failure.reason += fmt::format(
+          "; with this line in /etc/sudoers.d/murder there it need not: "
+          "\"{} ALL=(root) NOPASSWD: /bin/sh\"",
+          user.empty() ? "USER" : printable(user));
+  } else if (status == not_found || status == not_executable) {
+    const bool is_sudo = last.find("sudo") != std::string_view::npos;
+    failure.reason =
+        is_sudo ? "sudo is not installed there: install it, or log in as root and leave out --sudo"
+                : with_way_out(last.empty() ? "the login shell found no sh" : last,
+                               "a POSIX shell is needed there");
+  } else if (last.empty()) {
+    failure.reason = fmt::format("ssh ended with status {} before the host answered", status);
+  } else {
+    failure.reason = fmt::format("ssh ended with status {}: {}", status, printable(last));
+  }
+  return failure;
 }
 
 }  // namespace
@@ -109,6 +166,19 @@ std::vector<std::string> split_words(std::string_view text, std::string_view wha
   return words;
 }
 
+void add_destination(std::vector<std::string>& argv, const Host& host) {
+  if (host.port != 0) {
+    argv.emplace_back("-p");
+    argv.push_back(std::to_string(host.port));
+  }
+  if (!host.user.empty()) {
+    argv.emplace_back("-l");
+    argv.push_back(host.user);
+  }
+  argv.emplace_back("--");
+  argv.push_back(host.host);
+}
+
 std::vector<std::string> ssh_command(const SshOptions& options, const Host& host,
                                      const std::string& remote_command) {
   std::vector<std::string> argv = options.program;
@@ -124,40 +194,18 @@ std::vector<std::string> ssh_command(const SshOptions& options, const Host& host
     argv.push_back(option);
   }
   argv.emplace_back("-T");
-  if (host.port != 0) {
-    argv.emplace_back("-p");
-    argv.push_back(std::to_string(host.port));
-  }
-  if (!host.user.empty()) {
-    argv.emplace_back("-l");
-    argv.push_back(host.user);
-  }
-  argv.emplace_back("--");
-  argv.push_back(host.host);
+  add_destination(argv, host);
   argv.push_back(remote_command);
   return argv;
 }
 
-SshFailure explain_ssh_failure(int status, std::string_view said) {
-  for (const Sign& sign : signs) {
-    const std::size_t at = said.find(sign.text);
-    if (at == std::string_view::npos) continue;
-    // The changed key is announced in a frame of @; its own words say it better.
-    const std::string_view what =
-        sign.text.starts_with("REMOTE") ? "host key changed" : line_at(said, at);
-    return {sign.kind, sign.try_again, with_way_out(what, sign.way_out)};
-  }
-  const std::string_view last = last_line(said);
-  if (status == ssh_failed)
-    return {ErrorKind::unreachable, false,
-            last.empty() ? "ssh failed and gave no reason; try it by hand" : printable(last)};
-  if (status == not_found || status == not_executable)
-    return {ErrorKind::failed, false,
-            with_way_out(last.empty() ? "the login shell found no sh" : last,
-                         "a POSIX shell is needed there")};
-  return {ErrorKind::failed, false,
-          last.empty() ? fmt::format("ssh ended with status {} before the host answered", status)
-                       : fmt::format("ssh ended with status {}: {}", status, printable(last))};
+bool is_refused_by_sudo(int status, std::string_view said) {
+  const SudoSign* const sign = status == ssh_failed ? nullptr : find_sudo_sign(said);
+  return sign != nullptr && sign->line_helps;
+}
+
+SshFailure explain_ssh_failure(int status, std::string_view said, std::string_view user) {
+  return status == ssh_failed ? explain_ssh(said) : explain_remote_command(status, said, user);
 }
 
 }  // namespace murder::fleet

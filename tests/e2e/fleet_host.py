@@ -64,7 +64,8 @@ class Host(Machine):
         self.home, self.tmp = self.folder / "home", self.folder / "tmp"
         self.vartmp = self.folder / "vartmp"
         self._etc_ssh = self.folder / "ssh"
-        for path in (self.folder / "srv", self.home, self.tmp, self.vartmp, self._etc_ssh):
+        for path in (self.folder / "srv", self.home, self.tmp, self.vartmp, self._etc_ssh,
+                     self.folder / "root"):
             path.mkdir(parents=True)
         for path in (self.tmp, self.vartmp):
             path.chmod(0o1777)
@@ -134,7 +135,11 @@ class Host(Machine):
         with contextlib.suppress(OSError), open(self.disk / "filler", "ab") as filler:
             os.posix_fallocate(filler.fileno(), 0, free.f_bavail * free.f_frsize - leave)
 
-    # Its sshd
+    # Its sudo and its sshd
+
+    def set_sudoers(self, text):
+        """In place of what `sudo=` says."""
+        (self.folder / "sudoers").write_text("root ALL=(ALL:ALL) ALL\n" + text)
 
     def start_sshd(self):
         """Returns when connections are accepted."""
@@ -158,6 +163,13 @@ class Host(Machine):
 
     def resume(self):
         self._signal_sshd(signal.SIGCONT)
+
+    def configure_sshd(self, lines):
+        """These lines count from now on, before those that it has."""
+        config = self._etc_ssh / "sshd_config"
+        config.write_text(lines + "\n" + config.read_text())
+        self.stop_sshd()
+        self.start_sshd()
 
     def change_key(self):
         """Another host key than the one that the control machine knows."""
@@ -209,6 +221,8 @@ class Host(Machine):
         if self.user != "root":
             home = f"/home/{self.user}"
             lines.append("home /home tmpfs mode=755")
+            # What root does there by sudo.
+            lines.append(f"{folder / 'root'} {pwd.getpwuid(0).pw_dir} none bind")
         own = [(name, f"/etc/{name}") for name in ("passwd", "shadow", "group", "hosts", "ssh")]
         own.append(("srv", DISK))
         if (folder / "sudoers").exists():

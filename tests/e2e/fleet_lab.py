@@ -29,7 +29,7 @@ class FleetLab:
 
     def __init__(self, start_program, murder, folder, hosts, mbit=None, control_mbit=None,
                  nat=False, jump=False, labels=(), **traits):
-        self._start_program, self._murder = start_program, murder
+        self._start_program, self.murder = start_program, murder
         self.folder, self.mbit, self.control_mbit = folder, mbit, control_mbit
         self.dest = DISK / "app"  # as the hosts see it; it does not exist yet
         self.folder.mkdir(mode=0o755)
@@ -62,7 +62,7 @@ class FleetLab:
 
     def start(self, *arguments, **how):
         """murder on the control machine, in the background, as Running."""
-        return self.start_program(self._murder, *arguments, **how)
+        return self.start_program(self.murder, *arguments, **how)
 
     def run(self, *arguments, expect=0, timeout=PATIENCE_S, **how):
         """murder on the control machine to its end, as Result; see the fixture `run`."""

@@ -198,6 +198,7 @@ def test_any_login_shell_will_do(host, login_shell):
 
 
 def test_with_sudo(host):
+    host.add("env", "env")
     sudo = host.path / "sudo"
     sudo.write_text('#!/bin/sh\n[ "$1" = -n ] && shift && exec "$@"\n')
     sudo.chmod(0o755)

@@ -58,7 +58,9 @@ TEST(ShellQuote, AShellGivesTheSameTextBack) {
 
 TEST(Bootstrap, TheCommandIsTheSameForEveryLoginShell) {
   EXPECT_EQ(remote_command(false), "exec sh -c 'IFS= read -r l && eval \"$l\"'");
-  EXPECT_EQ(remote_command(true), "exec sudo -n sh -c 'IFS= read -r l && eval \"$l\"'");
+  EXPECT_EQ(remote_command(true),
+            "exec env LANGUAGE=en sudo -n sh -c 'IFS= read -r l && eval \"$l\"' sh "
+            "\"$SSH_CONNECTION\"");
 }
 
 TEST(Bootstrap, TheScriptIsOneLineWithoutComments) {

@@ -43,26 +43,54 @@ TEST(SshCommand, what_the_user_says_comes_before_what_we_say) {
 TEST(SshFailures, are_told_apart) {
   const struct {
     const char* said;
-    bool try_again;
+    Tries tries;
     const char* reason;
   } cases[] = {
-      {"ssh: connect to host web1 port 22: Connection refused\r\n", false, "Connection refused"},
-      {"ssh: Could not resolve hostname web9: Name or service not known\n", false,
+      {"ssh: connect to host web1 port 22: Connection refused\r\n", Tries::one,
+       "Connection refused"},
+      {"ssh: Could not resolve hostname web9: Name or service not known\n", Tries::one,
        "check the name"},
-      {"deploy@web1: Permission denied (publickey).\r\n", false, "no key was accepted"},
+      {"deploy@web1: Permission denied (publickey).\r\n", Tries::one, "no key was accepted"},
       {"@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@\nHost key verification "
        "failed.\n",
-       false, "host key changed"},
-      {"kex_exchange_identification: read: Connection reset by peer\n", true, "MaxStartups"},
-      {"Connection closed by 10.0.0.1 port 22\n", true, "Connection closed"},
-      {"Welcome to web1\nsudo: a password is required\n", false, "NOPASSWD"},
+       Tries::one, "host key changed"},
+      {"kex_exchange_identification: read: Connection reset by peer\n", Tries::many, "MaxStartups"},
+      {"Connection closed by 10.0.0.1 port 22\n", Tries::many, "Connection closed"},
+      {"Connection timed out during banner exchange\r\nConnection to 10.0.0.1 port 22 timed out",
+       Tries::two, "does not answer"},
+      {"channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed\n"
+       "kex_exchange_identification: Connection closed by remote host\n",
+       Tries::one, "its jump host cannot reach it"},
+      {"Welcome! Whoever says Connection refused here is wrong\nsomething new", Tries::one,
+       "Connection refused"},
   };
   for (const auto& c : cases) {
     const SshFailure failure = explain_ssh_failure(255, c.said);
-    EXPECT_EQ(failure.try_again, c.try_again) << c.said;
+    EXPECT_EQ(failure.tries, c.tries) << c.said;
+    EXPECT_EQ(failure.kind, ErrorKind::unreachable);
     EXPECT_NE(failure.reason.find(c.reason), std::string::npos) << failure.reason;
     EXPECT_EQ(failure.reason.find('\n'), std::string::npos);
   }
+}
+
+TEST(SshFailures, what_sudo_says_names_the_line_that_helps) {
+  const char* const said =
+      "Welcome! Permission denied is what strangers get\n"
+      "sudo: a password is required\n";
+  EXPECT_TRUE(is_refused_by_sudo(1, said));
+  const SshFailure failure = explain_ssh_failure(1, said, "deploy");
+  EXPECT_EQ(failure.kind, ErrorKind::failed);
+  EXPECT_NE(failure.reason.find("\"deploy ALL=(root) NOPASSWD: /bin/sh\""), std::string::npos)
+      << failure.reason;
+  EXPECT_NE(explain_ssh_failure(1, said).reason.find("\"USER ALL"), std::string::npos);
+  for (const char* missing :
+       {"env: \xe2\x80\x98sudo\xe2\x80\x99: No such file or directory\n",
+        "env: can't execute 'sudo': No such file or directory", "sh: 1: sudo: not found"}) {
+    EXPECT_FALSE(is_refused_by_sudo(127, missing));
+    EXPECT_NE(explain_ssh_failure(127, missing).reason.find("not installed"), std::string::npos);
+  }
+  // When ssh itself has failed nothing was said by sudo.
+  EXPECT_FALSE(is_refused_by_sudo(255, said));
 }
 
 TEST(SshFailures, what_is_not_known_is_quoted) {
