@@ -23,7 +23,10 @@
 
 #include "base/error.hpp"
 #include "base/units.hpp"
+#include "host/destination.hpp"
 #include "host/layout.hpp"
+#include "host/stager.hpp"
+#include "host/staging_folder.hpp"
 #include "net/connector.hpp"
 
 namespace murder::agent {
@@ -37,6 +40,14 @@ constexpr std::size_t probes_at_once = 200;
 std::uint64_t descriptor_limit() {
   rlimit limit{};
   return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? std::uint64_t{limit.rlim_cur} : 0;
+}
+
+/// 0: none.
+std::uint64_t file_size_limit() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY
+             ? std::uint64_t{limit.rlim_cur}
+             : 0;
 }
 
 /// Without asking a directory service: a static binary cannot.
@@ -158,6 +169,24 @@ std::string dest_problem(const fs::path& dest, const fs::path& existing) {
   return {};
 }
 
+/// What the live release took: a measure for the next one.
+void measure_live(const fs::path& dest, orders::Examined& examined) {
+  try {
+    const Destination destination = Destination::open(dest, Destination::Mode::existing);
+    const std::string live = destination.current_tag().value_or("");
+    examined.live = live;
+    const auto manifest = live.empty() ? std::nullopt : kept_manifest(destination, live);
+    if (!manifest) return;
+    std::error_code ec;
+    const std::uint64_t pack = fs::file_size(destination.pack_path(live), ec);
+    const std::uint64_t both = tree_bytes_on_disk(*manifest) + (ec ? 0 : pack);
+    examined.live_bytes = both + both / 20;
+    examined.live_entries = manifest->entries.size();
+  } catch (const Error&) {
+    // Nothing was staged there yet, or it cannot be read: then there is no measure.
+  }
+}
+
 /// Tries endpoints, some at a time, on a loop of its own.
 class Prober {
  public:
@@ -250,12 +279,15 @@ orders::Examined examine(const orders::Examine& order, const fs::path& executabl
     // Filesystems without a table of inodes say that there are none.
     examined.free_inodes =
         st.f_files == 0 ? std::numeric_limits<std::uint64_t>::max() : std::uint64_t{st.f_favail};
+    examined.noexec = (st.f_flag & ST_NOEXEC) != 0;
     if ((st.f_flag & ST_RDONLY) != 0)
       examined.dest_problem =
           fmt::format("the filesystem of {} is mounted read-only; mount it for writing",
                       printable(existing.native()));
   }
+  measure_live(dest, examined);
   examined.descriptors = descriptor_limit();
+  examined.file_bytes = file_size_limit();
   examined.memory_bytes = available_memory();
   examined.processors = processors();
   utsname system{};

@@ -1,9 +1,9 @@
 #include "fleet/doctor.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
 
+#include "base/endpoint.hpp"
 #include "base/error.hpp"
 
 namespace murder::fleet {
@@ -15,11 +15,7 @@ constexpr Duration patience = std::chrono::seconds(30);
 /// What each host tries to reach; with the others trying it, every pair of racks is likely to be
 /// tried.
 constexpr std::size_t neighbours_tried = 4;
-constexpr double clock_tolerance_s = 60;
-constexpr std::uint64_t little_room = 1ull << 30;
-constexpr std::uint64_t little_memory = 128ull << 20;
-constexpr std::uint64_t few_descriptors = 1024;
-constexpr std::uint64_t few_inodes = 10'000;
+constexpr std::uint16_t tracker_port = 8998;
 
 double now_ms() {
   return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -27,57 +23,34 @@ double now_ms() {
                                  .count());
 }
 
-std::string clock_words(double offset_s) {
-  const Duration off = from_seconds(std::abs(offset_s));
-  return fmt::format("{} {} of this machine's", format_duration(off),
-                     offset_s > 0 ? "ahead" : "behind");
+/// `whose`: by endpoint. Of each host that was tried there is one for transfers, and perhaps one
+/// for the tracker.
+Finding judge_ports(const orders::Probed& probed, const std::map<std::string, const Member*>& whose,
+                    std::size_t tried) {
+  std::vector<std::string> blocked;
+  std::size_t transfers_blocked = 0;
+  for (const auto& result : probed.results) {
+    const auto owner = whose.find(result.endpoint);
+    if (result.ok || owner == whose.end()) continue;
+    blocked.push_back(fmt::format("{} ({}): {}", owner->second->host.name,
+                                  printable(result.endpoint), printable(result.reason)));
+    const auto endpoint = Endpoint::parse(result.endpoint);
+    if (endpoint && endpoint->port != tracker_port) ++transfers_blocked;
+  }
+  if (blocked.empty())
+    return {Severity::fine, "ports",
+            fmt::format("{} host{} tried, all answer", tried, tried == 1 ? "" : "s"), ""};
+  return {transfers_blocked == tried ? Severity::problem : Severity::warning, "ports",
+          fmt::format("no way to {}", fmt::join(blocked, ", ")),
+          "open TCP 8998 to 9060 between the hosts: without it such a host is fed over ssh, from "
+          "this machine"};
 }
 
 }  // namespace
 
-std::vector<Finding> judge(const orders::Hello& hello, const orders::Examined& examined,
-                           double clock_offset_s, std::uint64_t needed_bytes) {
-  std::vector<Finding> findings;
-  const auto add = [&](bool fine, Severity otherwise, std::string what, std::string found,
-                       std::string way_out) {
-    findings.push_back({fine ? Severity::fine : otherwise, std::move(what), std::move(found),
-                        fine ? std::string() : std::move(way_out)});
-  };
-  add(true, Severity::fine, "system",
-      fmt::format("{}, {}, {}, {} processors", examined.system, examined.kernel, hello.machine,
-                  examined.processors),
-      "");
-  add(hello.version == MURDER_VERSION, Severity::warning, "murder", hello.version,
-      fmt::format("this machine has {}", MURDER_VERSION));
-  add(examined.dest_problem.empty(), Severity::problem, "destination",
-      examined.dest_problem.empty() ? fmt::format("can be written ({})", examined.filesystem)
-                                    : examined.dest_problem,
-      "make it for this user, or give --sudo");
-  const std::uint64_t room = std::max(needed_bytes, little_room);
-  add(examined.free_bytes >= room,
-      examined.free_bytes < needed_bytes ? Severity::problem : Severity::warning, "room",
-      fmt::format("{} free", format_bytes(examined.free_bytes)),
-      "murder prune --keep N removes old releases");
-  add(examined.free_inodes == 0 || examined.free_inodes >= few_inodes, Severity::warning, "inodes",
-      fmt::format("{} free", examined.free_inodes), "a release takes one for each file and folder");
-  add(std::abs(clock_offset_s) < clock_tolerance_s, Severity::warning, "clock",
-      std::abs(clock_offset_s) < clock_tolerance_s ? std::string("agrees with this machine's")
-                                                   : clock_words(clock_offset_s),
-      "nothing here needs it, but its journal and logs will mislead: set up NTP");
-  add(examined.descriptors >= few_descriptors, Severity::warning, "open files",
-      fmt::format("{} allowed", examined.descriptors), "raise ulimit -n to 1024 or more");
-  add(examined.memory_bytes == 0 || examined.memory_bytes >= little_memory, Severity::warning,
-      "memory", fmt::format("{} can be had", format_bytes(examined.memory_bytes)),
-      "a transfer takes up to 128 MB");
-  add(!examined.fetchers.empty(), Severity::warning, "fetching",
-      examined.fetchers.empty() ? std::string("no curl, wget or bash")
-                                : fmt::format("{}", fmt::join(examined.fetchers, ", ")),
-      "murder itself has to come over ssh from this machine");
-  return findings;
-}
-
 asio::awaitable<void> DoctorWork::run() {
   co_await reach_all(Phase::check, [this](Member& member) { return examine(member); });
+  judge_addresses();
   std::vector<Member*> members = fleet_.connected();
   if (members.size() > 1 && !fleet_.interrupted()) {
     co_await fleet_.on_each(members, Phase::check,
@@ -86,7 +59,8 @@ asio::awaitable<void> DoctorWork::run() {
                             [this](Member& member) { return probe(member); });
   }
   for (Member* member : fleet_.all()) {
-    const std::vector<Finding>& findings = findings_[member];
+    std::vector<Finding>& findings = findings_[member];
+    judge_session(*member);
     if (!member->failed()) {
       const auto problem = std::find_if(findings.begin(), findings.end(), [](const Finding& f) {
         return f.severity == Severity::problem;
@@ -99,15 +73,78 @@ asio::awaitable<void> DoctorWork::run() {
   }
 }
 
+void DoctorWork::add(const Member& member, Finding finding) {
+  findings_[&member].push_back(std::move(finding));
+}
+
+/// First of a host's findings, since without a session there is no other.
+void DoctorWork::judge_session(const Member& member) {
+  Finding finding{Severity::fine, "ssh", "", ""};
+  if (member.failed()) {
+    finding.severity = Severity::problem;
+    finding.found = member.report.reason;
+    finding.way_out =
+        member.report.reached_s ? "" : "until ssh gets there nothing else can be told";
+  } else if (!member.is_connected()) {
+    return;  // interrupted before its turn
+  } else if (member.drops > 0) {
+    finding.severity = Severity::warning;
+    finding.found = fmt::format("the handshake was dropped {} before it was taken",
+                                member.drops == 1 ? "once" : fmt::format("{} times", member.drops));
+    finding.way_out =
+        "raise MaxStartups in sshd_config there, or on the jump host, or lower "
+        "--concurrency";
+  } else {
+    finding.found = fmt::format("answers after {}",
+                                format_duration(from_seconds(member.report.reached_s.value_or(0))));
+  }
+  std::vector<Finding>& findings = findings_[&member];
+  findings.insert(findings.begin(), std::move(finding));
+}
+
 asio::awaitable<void> DoctorWork::examine(Member& member) {
   const double offset_s = (static_cast<double>(member.hello.clock_ms) - now_ms()) / 1000;
   orders::Examine order;
   order.dest = fleet_.options().dest;
   const orders::Examined examined = co_await fleet_.order(member, std::move(order), patience);
-  findings_[&member] = judge(member.hello, examined, offset_s, 0);
+  findings_[&member] = judge(member.hello, examined, offset_s, needs_);
+}
+
+/// Where other hosts are to reach it.
+void DoctorWork::judge_addresses() {
+  std::map<std::string, const Member*> taken;
+  for (Member* member : fleet_.connected()) {
+    const std::string& address = member->report.address;
+    if (address.empty()) {
+      add(*member, {Severity::problem, "address", "not known, since sshd does not tell",
+                    "give it in the list of hosts: addr=10.0.0.7"});
+      continue;
+    }
+    const auto [other, is_new] = taken.emplace(address, member);
+    if (is_new)
+      add(*member, {Severity::fine, "address", address, ""});
+    else
+      add(*member, {Severity::warning, "address",
+                    fmt::format("{}, as that of {}", address, other->second->host.name),
+                    "if they are two hosts, give each one's own in the list: addr=10.0.0.7"});
+  }
 }
 
 asio::awaitable<void> DoctorWork::listen(Member& member) {
+  std::string reason;
+  try {
+    co_await try_to_listen(member);
+  } catch (const Error& error) {
+    if (!member.is_connected()) throw;
+    reason = error.what();
+  }
+  if (!reason.empty())
+    add(member, {Severity::problem, "ports", reason,
+                 "addr= in the list of hosts is to be an address of the host itself, with one of "
+                 "the ports 8999 to 9029 free"});
+}
+
+asio::awaitable<void> DoctorWork::try_to_listen(Member& member) {
   orders::Listen order;
   order.address = member.report.address;
   const orders::Listening listening = co_await member.session->order(std::move(order), patience);
@@ -132,21 +169,7 @@ asio::awaitable<void> DoctorWork::probe(Member& member) {
   }
   if (order.endpoints.empty()) co_return;
   const orders::Probed probed = co_await member.session->order(std::move(order), patience);
-  std::vector<std::string> blocked;
-  for (const auto& result : probed.results)
-    if (!result.ok)
-      blocked.push_back(fmt::format("{} ({}): {}", whose[result.endpoint]->host.name,
-                                    printable(result.endpoint), printable(result.reason)));
-  const std::size_t all = probed.results.size();
-  Finding finding{Severity::fine, "ports", fmt::format("{} of {} answer", all, all), ""};
-  if (!blocked.empty()) {
-    finding.severity = blocked.size() == all ? Severity::problem : Severity::warning;
-    finding.found = fmt::format("no way to {}", fmt::join(blocked, ", "));
-    finding.way_out =
-        "the swarm needs TCP 8998 to 9060 between the hosts; without them each such host is fed "
-        "over ssh";
-  }
-  findings_[&member].push_back(std::move(finding));
+  add(member, judge_ports(probed, whose, tried));
 }
 
 }  // namespace murder::fleet

@@ -50,7 +50,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Verified, tag, drifts, drift_cou
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Pruned, removed, freed_bytes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Examined, dest_problem, filesystem, free_bytes,
                                                 free_inodes, descriptors, memory_bytes, processors,
-                                                kernel, system, fetchers, binary_path)
+                                                kernel, system, fetchers, binary_path, noexec,
+                                                file_bytes, live, live_bytes, live_entries)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Listening, endpoints)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Probed::Result, endpoint, ok, milliseconds, reason)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Probed, results)

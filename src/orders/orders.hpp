@@ -3,7 +3,7 @@
 //
 // The conversation: the host says Hello. Then the control side sends orders, each
 // {"id":N,"order":"NAME",…}; the host works on one at a time, in their order, but stages beside the
-// others, and answers each with {"re":N,…} or {"re":N,"error":{"kind":"failed","message":"…"}}.
+// others, and answers each with {"re":N,…} or {"re":N,"error":{"status":1,"message":"…"}}.
 // While a transfer runs, what it says (docs/control-socket.md) comes in between as it is, and
 // orders to it are passed on at once. docs/orders.md has a worked example.
 //
@@ -296,6 +296,11 @@ struct Examined {
   std::string system;                 ///< /etc/os-release's PRETTY_NAME
   std::vector<std::string> fetchers;  ///< of curl, wget, bash: those that are there
   std::string binary_path;
+  bool noexec = false;             ///< programs of a release could not be run there
+  std::uint64_t file_bytes = 0;    ///< the limit on one file's size; 0: none
+  std::string live;                ///< tag; empty: none
+  std::uint64_t live_bytes = 0;    ///< what the live release and its pack took; 0: not known
+  std::uint64_t live_entries = 0;  ///< of the live release; 0: not known
 };
 
 struct Listening {
