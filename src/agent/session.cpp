@@ -138,6 +138,11 @@ asio::awaitable<void> Session::work(Line& line) {
       co_await line.changed.wait();
       continue;
     }
+    // What is answered and not read piles up here; then nothing more is begun.
+    if (unsent_bytes_ > max_unsent_bytes) {
+      co_await unsent_changed_.wait();
+      continue;
+    }
     orders::Frame order = std::move(line.orders.front());
     line.orders.pop_front();
     line.bytes -= order.json.size() + order.attachment.size();
