@@ -307,7 +307,7 @@ def test_what_is_recorded_of_a_deploy_is_what_it_said(fleet_lab, on_fleet, make_
     assert "host-02 failed in reach: " in status and "refused" in status, status
     assert f"murder logs {deploy['deploy']} host-03" in status
     logs = lab.run("logs", "latest", "host-03").out
-    assert "--- post-activate after" in logs and "restarting on host-03\n" in logs, logs
+    assert "post-activate: exit status 1" in logs and "restarting on host-03\n" in logs, logs
     assert "refused" in lab.run("logs", "latest", "host-02").out
     # It never came to a deploy: nothing to be recorded.
     murder("deploy", folder / "none", expect=2)
