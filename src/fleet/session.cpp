@@ -53,8 +53,7 @@ asio::awaitable<orders::Hello> Session::open(const BootstrapOptions& bootstrap, 
     child_->signal(SIGKILL);
   });
   // For all of it: connection, key exchange, authentication, login, our script's first line.
-  deadline.set(3 * options_.connect_timeout,
-               "it let ssh connect and then did not answer");
+  deadline.set(3 * options_.connect_timeout, "it let ssh connect and then did not answer");
   std::exception_ptr failure;
   try {
     write(dialogue_->first_line());
