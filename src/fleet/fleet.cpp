@@ -51,6 +51,14 @@ Instant now() { return std::chrono::steady_clock::now(); }
   throw Error(ErrorKind::interrupted, "interrupted before it was reached");
 }
 
+/// To a host's "Permission denied": as whom, and what helps.
+std::string who_may(const Member& member, const SshOptions& ssh, const std::string& reason) {
+  const std::string& user = member.hello.user;
+  if (ssh.sudo || user.empty() || user == "root" || !reason.ends_with("Permission denied"))
+    return {};
+  return fmt::format(" (to {}; --sudo does it as root)", printable(user));
+}
+
 std::string text_of(const nlohmann::json& json, const char* key) {
   const auto it = json.find(key);
   return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
@@ -210,8 +218,9 @@ asio::awaitable<void> Fleet::try_to_open(Member& member, Gate* jump_host) {
       [this, &member](const orders::Frame& frame) { heard(member, frame); },
       [this, &member] { lost(member); });
   BootstrapOptions bootstrap;
-  // Another for each session: what is left of a lost one must not clear away this one's files.
-  bootstrap.nonce = fmt::format("{}x{}", options_.nonce, ++member.sessions);
+  // Of this session alone: it also names the file that is being put there, hosts may share a home,
+  // and what is left of a lost session must not clear away this one's.
+  bootstrap.nonce = fmt::format("{}x{}x{}", options_.nonce, member.index, ++member.sessions);
   bootstrap.dest = member.dest;
   bootstrap.binaries = bootstrap_binaries_;
   bootstrap.arguments = {"on-host"};
@@ -384,9 +393,9 @@ void Fleet::fail(Member& member, Phase phase, ErrorKind kind, const std::string&
   }
   member.report.failed_in = phase;
   member.report.failure = kind;
-  member.report.reason = reason;
+  member.report.reason = reason + who_may(member, options_.ssh, reason);
   change(member, HostState::failed);
-  observer_.logged(member.host.name, phase, reason);
+  observer_.logged(member.host.name, phase, member.report.reason);
 }
 
 void Fleet::note(const std::string& text) {

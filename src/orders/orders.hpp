@@ -3,7 +3,7 @@
 //
 // The conversation: the host says Hello. Then the control side sends orders, each
 // {"id":N,"order":"NAME",…}; the host works on one at a time, in their order, but stages beside the
-// others, and answers each with {"re":N,…} or {"re":N,"error":{"kind":"failed","message":"…"}}.
+// others, and answers each with {"re":N,…} or {"re":N,"error":{"status":1,"message":"…"}}.
 // While a transfer runs, what it says (docs/control-socket.md) comes in between as it is, and
 // orders to it are passed on at once. docs/orders.md has a worked example.
 //

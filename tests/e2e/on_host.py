@@ -19,11 +19,11 @@ class Closed(Exception):
 
 
 class Refused(Exception):
-    """The host's own error: kind and message."""
+    """The host's own error: status, as an exit status of murder, and message."""
 
     def __init__(self, error):
         super().__init__(error["message"])
-        self.kind, self.message = error["kind"], error["message"]
+        self.status, self.message = error["status"], error["message"]
 
 
 def encode(order, attachment=b""):

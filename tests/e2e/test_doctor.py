@@ -99,7 +99,8 @@ def test_people_read_what_is_wrong_and_all_of_it_if_they_ask(fleet_lab, on_fleet
 
 def test_two_names_of_one_host_and_an_address_that_is_not_its_own(fleet_lab, on_fleet):
     lab = fleet_lab(hosts=2)
-    lab.hosts_file.write_text("host-01\nhost-01 name=again\nhost-02 addr=192.0.2.1\n")
+    lab.hosts_file.write_text(f"host-01\nroot@{lab.host(0).address} name=again\n"
+                              "host-02 addr=192.0.2.1\n")
     found = findings(on_fleet(lab)("doctor", expect=3))
     assert found["again"]["address"][:2] == ("WARNING", f"{lab.host(0).address}, as that of host-01")
     severity, words, way_out = found["host-02"]["ports"]

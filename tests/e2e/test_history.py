@@ -12,6 +12,7 @@ import time
 import pytest
 
 from terminal import Session
+from test_deploy import on_fleet  # noqa: F401 (fixture)
 
 APPLICATION_ID = 0x6D757264  # "murd"
 COMMANDS = (("status",), ("history",), ("logs", "latest"))
@@ -283,3 +284,31 @@ def test_a_tracker_that_cannot_be_asked_is_named(run, free_port):
     assert f"cannot connect to {endpoint}" in result.err
     assert "--tracker" in run("status", "abc", "--tracker", "http://a", expect=2).err
     run("status", "--tracker", "ftp://a", expect=2)
+
+
+# --- what a real deploy leaves -------------------------------------------------------------------
+
+
+def test_what_is_recorded_of_a_deploy_is_what_it_said(fleet_lab, on_fleet, make_tree, folder):
+    lab = fleet_lab(hosts=3)
+    lab.host(1).stop_sshd()
+    murder = on_fleet(lab)
+    tree = make_tree(folder / "one", {"app": 100_000})
+    hook = "echo restarting on $MURDER_HOST; [ $MURDER_HOST != host-03 ]"
+    ended = murder("deploy", tree, "--tag", "v1", "--post-activate", hook, expect=3)
+    deploy, = ended.events("summary")
+
+    row, = lab.run("history", "--json").events("deploy")
+    assert (row["deploy"], row["exit_status"], row["good"]) == (deploy["deploy"], 3, 1)
+    told = {event["host"]: event for event in lab.run("status", "--json").events("host_report")}
+    assert told == {event["host"]: {**event, "t": told[event["host"]]["t"]}
+                    for event in ended.events("host_report")}
+    status = lab.run("status", deploy["deploy"]).out
+    assert "host-02 failed in reach: " in status and "refused" in status, status
+    assert f"murder logs {deploy['deploy']} host-03" in status
+    logs = lab.run("logs", "latest", "host-03").out
+    assert "post-activate: exit status 1" in logs and "restarting on host-03\n" in logs, logs
+    assert "refused" in lab.run("logs", "latest", "host-02").out
+    # It never came to a deploy: nothing to be recorded.
+    murder("deploy", folder / "none", expect=2)
+    assert len(lab.run("history", "--json").events("deploy")) == 1
