@@ -27,13 +27,14 @@ inline constexpr std::chrono::seconds patience{60};
 /// The control side of one session.
 class Control {
  public:
-  explicit Control(const fs::path& state) {
+  explicit Control(const fs::path& state,
+                   fs::path executable = fs::read_symlink("/proc/self/exe")) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
       throw_system_error("cannot make", "a pair of sockets", errno);
     ours_ = UniqueFd(ends[0]);
     AgentOptions options;
-    options.executable = fs::read_symlink("/proc/self/exe");
+    options.executable = std::move(executable);
     options.state = state;
     agent_ = std::thread([this, options, theirs = ends[1]]() mutable {
       const UniqueFd end(theirs);
