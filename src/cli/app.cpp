@@ -22,6 +22,9 @@ const char* variable(const std::string& name) { return std::getenv(name.c_str())
 
 void add_common_flags(CLI::App& app, Context& context) {
   app.add_flag("--json", context.json, "One JSON object a line on stdout (docs/events.md)");
+  app.add_option("--events", context.events_file,
+                 "Write the objects of --json to this file as well")
+      ->type_name("FILE");
   app.add_flag("-q,--quiet", context.quiet, "No talk and no progress on stderr, only errors");
   app.add_flag("-v,--verbose", context.verbose, "A log on stderr; twice for all of it");
   const std::string no_config = "Read no configuration file and no MURDER_ variables";
@@ -47,7 +50,7 @@ void describe(CLI::App& app) {
 int report(Context& context, ErrorKind kind, const std::string& message) {
   context.reporter->settle();
   std::fputs(fmt::format("murder: {}\n", message).c_str(), stderr);  // print() would throw
-  if (context.json) context.reporter->emit(events::ErrorEvent{kind, message});
+  context.reporter->emit(events::ErrorEvent{kind, message});
   return static_cast<int>(kind);
 }
 
@@ -171,6 +174,11 @@ int run(int argc, char** argv) {
                     : context.verbose == 1 ? LogLevel::info
                                            : LogLevel::warning);
   context.reporter = context.json ? make_json_reporter() : make_text_reporter(context.quiet);
+  if (!context.events_file.empty()) try {
+      context.reporter = also_into_file(std::move(context.reporter), context.events_file);
+    } catch (const Error& error) {
+      return refuse(error.what());
+    }
   return perform(action, context, configured ? &*configured : nullptr);
 }
 

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/log.hpp"
 #include "cli/reporter.hpp"
@@ -16,6 +17,7 @@ struct Context {
   bool json = false;
   bool quiet = false;
   int verbose = 0;
+  std::string events_file;  ///< empty: none
   Log log = Log::silent();
   std::unique_ptr<Reporter> reporter;
 };

@@ -103,13 +103,10 @@ fleet::FleetReport run_on_fleet(const FleetCommand& command, const FleetFlags& h
   write_report(ssh.report, report, context);
   context.reporter->settle();
   if (before_summary) before_summary();
-  if (context.json) {
-    for (const fleet::HostReport& host : report.hosts)
-      context.reporter->emit(fleet::to_event(host, report.goal));
-    context.reporter->emit(fleet::summary_event(report));
-  } else {
-    context.reporter->data(fleet::summary_text(report));
-  }
+  for (const fleet::HostReport& host : report.hosts)
+    context.reporter->emit(fleet::to_event(host, report.goal));
+  context.reporter->emit(fleet::summary_event(report));
+  context.reporter->data(fleet::summary_text(report));
   if (status != 0) throw_outcome(report, status);
   return report;
 }

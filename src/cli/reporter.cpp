@@ -1,9 +1,13 @@
 #include "cli/reporter.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <fmt/format.h>
 #include <unistd.h>
+#include <utility>
 
+#include "base/error.hpp"
 #include "base/units.hpp"
 #include "cli/terminal.hpp"
 #include "cli/wording.hpp"
@@ -18,12 +22,13 @@ void write_to(std::FILE* file, std::string_view text) {
   std::fflush(file);
 }
 
+void write_event(std::FILE* file, const events::Event& event) {
+  write_to(file, events::to_json_line(event, to_seconds(now().time_since_epoch())) + "\n");
+}
+
 class JsonReporter final : public Reporter {
  public:
-  void emit(const events::Event& event) override {
-    const double t = to_seconds(now().time_since_epoch());
-    write_to(stdout, events::to_json_line(event, t) + "\n");
-  }
+  void emit(const events::Event& event) override { write_event(stdout, event); }
   void say(std::string_view) override {}
   void show(const std::vector<LiveLine>&) override {}
   void data(std::string_view) override {}
@@ -86,11 +91,42 @@ class TextReporter final : public Reporter {
   Phase phase_ = Phase::fetching;
 };
 
+class FileReporter final : public Reporter {
+ public:
+  FileReporter(std::unique_ptr<Reporter> other, const std::filesystem::path& path)
+      : other_(std::move(other)), file_(std::fopen(path.c_str(), "we")) {
+    if (file_ == nullptr)
+      throw Error(ErrorKind::usage, fmt::format("--events: cannot write {}: {}",
+                                                printable(path.native()), system_reason(errno)));
+  }
+  ~FileReporter() override { std::fclose(file_); }
+  FileReporter(const FileReporter&) = delete;
+  FileReporter& operator=(const FileReporter&) = delete;
+
+  void emit(const events::Event& event) override {
+    write_event(file_, event);
+    other_->emit(event);
+  }
+  void say(std::string_view line) override { other_->say(line); }
+  void show(const std::vector<LiveLine>& lines) override { other_->show(lines); }
+  void data(std::string_view text) override { other_->data(text); }
+  void settle() override { other_->settle(); }
+
+ private:
+  std::unique_ptr<Reporter> other_;
+  std::FILE* file_;
+};
+
 }  // namespace
 
 std::unique_ptr<Reporter> make_json_reporter() { return std::make_unique<JsonReporter>(); }
 std::unique_ptr<Reporter> make_text_reporter(bool quiet) {
   return std::make_unique<TextReporter>(quiet);
+}
+
+std::unique_ptr<Reporter> also_into_file(std::unique_ptr<Reporter> other,
+                                         const std::filesystem::path& file) {
+  return std::make_unique<FileReporter>(std::move(other), file);
 }
 
 }  // namespace murder::cli

@@ -2,6 +2,7 @@
 // stderr.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -27,5 +28,9 @@ class Reporter : public events::EventSink {
 
 std::unique_ptr<Reporter> make_json_reporter();
 std::unique_ptr<Reporter> make_text_reporter(bool quiet);
+/// As `other`, and every event as a line of this file too (--events), which is made anew.
+/// Error{usage} when it cannot be.
+std::unique_ptr<Reporter> also_into_file(std::unique_ptr<Reporter> other,
+                                         const std::filesystem::path& file);
 
 }  // namespace murder::cli

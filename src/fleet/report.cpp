@@ -171,6 +171,7 @@ events::Summary summary_event(const FleetReport& report) {
   add("tag", report.tag);
   add("exit_status", static_cast<std::uint64_t>(exit_status(report)));
   add("seconds", report.seconds);
+  if (!report.origin.empty()) add("origin", report.origin);
   add("hosts", std::uint64_t{report.hosts.size()});
   add("good", std::uint64_t{count_good(report)});
   for (const auto& [state, count] : count_states(report))
