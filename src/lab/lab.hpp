@@ -68,8 +68,8 @@ class Lab {
   virtual IpAddress address(std::size_t host) const = 0;
   /// Runs `argv` on that host (in its namespace); argv[0] is looked up in PATH. stdin is /dev/null,
   /// stdout and stderr go to the given descriptors (-1: /dev/null), no other descriptor is
-  /// inherited. The child is killed when this process dies or the Lab goes, whichever thread asked
-  /// for it. Error{failed} when it cannot be started.
+  /// inherited; it has no controlling terminal. The child is killed when this process dies or the
+  /// Lab goes, whichever thread asked for it. Error{failed} when it cannot be started.
   virtual Process spawn(std::size_t host, const std::vector<std::string>& argv, int stdout_fd,
                         int stderr_fd) = 0;
   /// A function run with the calling thread inside that host's namespace (setns(2)): sockets made

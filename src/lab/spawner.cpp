@@ -50,6 +50,7 @@ struct Plan {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != plan.parent) ::_exit(127);  // it died before the line above
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  ::setsid();  // what is typed at the terminal is for this program, not for those on the hosts
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

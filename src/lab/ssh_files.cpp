@@ -19,6 +19,11 @@ namespace fs = std::filesystem;
 constexpr std::size_t keys_at_once = 16;
 constexpr std::uint16_t ssh_port = 22;
 
+bool is_loopback(const IpAddress& address) {
+  constexpr std::uint8_t loopback_network = 127;
+  return address.is_v4() && address.v4_bytes().front() == loopback_network;
+}
+
 bool is_root() { return ::geteuid() == 0; }
 
 /// A value of ssh_config and sshd_config.
@@ -34,11 +39,18 @@ SshHosts::User SshHosts::calling_user() {
   const UniqueFd out = open_file(answer, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   const int status = lab_.spawn(0, {"getent", "passwd", number}, out.get(), -1).wait();
   std::istringstream line(read_file(answer));
-  std::array<std::string, 6> fields;
+  std::array<std::string, 7> fields;
   for (std::string& field : fields) std::getline(line, field, ':');
   if (status != 0 || !line)
     throw Error(ErrorKind::failed,
                 fmt::format("cannot make hosts to log in to: user {} has no name here", number));
+  std::string& shell = fields[6];
+  shell.erase(shell.find_last_not_of('\n') + 1);
+  if (shell.ends_with("/nologin") || shell.ends_with("/false"))
+    throw Error(ErrorKind::failed,
+                fmt::format("cannot make hosts to log in to: {} may log in nowhere (its shell is "
+                            "{}); run it as another user",
+                            fields[0], shell));
   return {fields[0], fields[5]};
 }
 
@@ -110,9 +122,11 @@ void SshHosts::write_ssh_config() {
     config += fmt::format("Host {}\n  HostName {}\n  Port {}\n", host.name, address, host.port);
     known_hosts += host.port == ssh_port ? fmt::format("{} {}", address, key)
                                          : fmt::format("[{}]:{} {}", address, host.port, key);
-    inventory += have_own_files()
-                     ? host.name + "\n"
-                     : fmt::format("{} dest={}\n", host.name, dest(host.number).native());
+    inventory += host.name;
+    // Hosts of one network: what listens on all its addresses would take the ports of all.
+    if (is_loopback(lab_.address(host.number))) inventory += fmt::format(" addr={}", address);
+    if (!have_own_files()) inventory += fmt::format(" dest={}", dest(host.number).native());
+    inventory += '\n';
   }
   const fs::path known = options_.folder / "known_hosts";
   config += fmt::format(

@@ -49,7 +49,8 @@ class SshHosts {
   const std::filesystem::path& ssh_config() const { return ssh_config_; }
   /// The command that uses it: "ssh -F …/ssh_config".
   std::string ssh_command() const;
-  /// The inventory, a name a line; without own files each line has the label dest=PATH.
+  /// The inventory, a name a line; on loopback with the label addr=ADDRESS, without own files with
+  /// dest=PATH.
   const std::filesystem::path& hosts_file() const { return hosts_file_; }
 
   /// Where a release goes on that host, as the host sees it: with own files the same on all. It

@@ -146,8 +146,8 @@ TEST(SshHosts, without_own_files_dest_differs_and_the_inventory_says_so) {
   EXPECT_FALSE(fleet.hosts->have_own_files());
   every_host_answers_with_its_own_files(fleet);
   EXPECT_EQ(read_file(fleet.hosts->hosts_file()),
-            fmt::format("host-01 dest={}\nhost-02 dest={}\n", fleet.hosts->dest(1).native(),
-                        fleet.hosts->dest(2).native()));
+            fmt::format("host-01 addr=127.0.1.2 dest={}\nhost-02 addr=127.0.1.3 dest={}\n",
+                        fleet.hosts->dest(1).native(), fleet.hosts->dest(2).native()));
   EXPECT_EQ(fleet.output(2, "echo $HOME"), fleet.hosts->home_from_outside(2).native() + "\n");
 }
 
