@@ -1,5 +1,5 @@
-// The main job on real input, on this one machine: pack, seed, fetch on many hosts, activate,
-// compare, measure.
+// The whole story on this one machine: hosts that have nothing but sshd, a release that gets to all
+// of them, the next one in waves, and back again when a host is unwell with it.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,12 @@ struct DemoOptions {
   std::size_t hosts = 16;
   Rate link;
   bool namespaces = true;  ///< where they can be made
+  bool fail = false;       ///< a host of the second wave is unwell
 };
 
-/// Throws Error: usage (nothing to pack at SOURCE), partial and failed (hosts that have not got it,
-/// after the summary), interrupted and terminated. Whatever it made is gone then.
+/// Throws Error: usage (nothing to pack at SOURCE, too few hosts), partial and failed (it did not
+/// come out as it should, after the summary), interrupted and terminated. Whatever it made is gone
+/// then.
 void run_demo(const DemoOptions& options, Context& context);
 
 }  // namespace murder::cli

@@ -21,6 +21,7 @@ struct DemoArguments {
   long long hosts = 16;
   std::string link = "50Mbit";
   bool no_namespaces = false;
+  bool fail = false;
 };
 
 DemoOptions checked(const DemoArguments& arguments) {
@@ -36,6 +37,7 @@ DemoOptions checked(const DemoArguments& arguments) {
                 fmt::format("--link: {} is not {} to {}", format_rate(options.link),
                             format_rate(slowest_link), format_rate(fastest_link)));
   options.namespaces = !arguments.no_namespaces;
+  options.fail = arguments.fail;
   return options;
 }
 
@@ -44,9 +46,10 @@ DemoOptions checked(const DemoArguments& arguments) {
 void add_demo(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<DemoArguments>();
   CLI::App* command =
-      app.add_subcommand("demo", "Show the whole job on many hosts that are this machine");
+      app.add_subcommand("demo", "Deploy to many hosts with sshd that are all this machine");
   command->footer(
       "  murder demo                                 the Boost headers to 16 hosts\n"
+      "  murder demo --fail                          a host is unwell with the next release\n"
       "  murder demo build/ --hosts 32 --link 100Mbit\n"
       "  murder demo disk.img --hosts 4 --no-namespaces");
   command->add_option("SOURCE", arguments->source,
@@ -60,6 +63,8 @@ void add_demo(CLI::App& app, Action& action) {
       ->type_name("RATE");
   command->add_flag("--no-namespaces", arguments->no_namespaces,
                     "Hosts as addresses of the loopback interface, without links; so without root");
+  command->add_flag("--fail", arguments->fail,
+                    "A host of the second wave is unwell, so that all go back");
   command->callback([arguments, &action] {
     action = [arguments](Context& context) { run_demo(checked(*arguments), context); };
   });

@@ -1,5 +1,6 @@
 #include "cli/demo_report.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <limits>
 #include <string_view>
@@ -53,7 +54,46 @@ std::string fan_out(const DemoFigures& f) {
   return text;
 }
 
+std::string copies(std::optional<double> copies) {
+  return copies ? fmt::format("{:.2f} copies", *copies) : std::string("unknown");
+}
+
+/// "1, 3 and 12 hosts".
+std::string waves(const std::vector<std::size_t>& waves) {
+  std::string text;
+  for (std::size_t i = 0; i < waves.size(); ++i)
+    text += fmt::format("{}{}", i == 0 ? "" : i + 1 == waves.size() ? " and " : ", ", waves[i]);
+  return text + (waves == std::vector<std::size_t>{1} ? " host" : " hosts");
+}
+
+std::string second_deploy(const DemoFigures& f) {
+  const std::string took = time(f.second_deploy_s);
+  if (f.unwell.empty())
+    return fmt::format("{}, switched in {} of {}", took, counted(f.waves.size(), "wave", "waves"),
+                       waves(f.waves));
+  return fmt::format("{}, switched in waves of {}; then {}", took, waves(f.waves),
+                     f.went_back
+                         ? fmt::format("{} was unwell, and all of these went back", f.unwell)
+                         : "it did not come out as it should");
+}
+
 }  // namespace
+
+void DemoFigures::take(const DeployOutcome& deployed) {
+  second_deploy_s = deployed.seconds;
+  reached_s = deployed.times(&DeployedHost::reached_s);
+  live_s = deployed.times(&DeployedHost::activated_s);
+  fetch_begins_s = deployed.fetch_begins_s.value_or(0);
+  complete_s = deployed.times(&DeployedHost::complete_s);
+  staged_s = deployed.times(&DeployedHost::staged_s);
+  for (double& seconds : complete_s) seconds -= fetch_begins_s;
+  for (double& seconds : staged_s) seconds -= fetch_begins_s;
+  for (const DeployedHost& host : deployed.hosts) {
+    if (host.wave == 0) continue;
+    waves.resize(std::max<std::size_t>(waves.size(), host.wave));
+    ++waves[host.wave - 1];
+  }
+}
 
 std::optional<double> DemoFigures::last_ratio() const {
   if (complete_s.size() < hosts || reference.plain_copy_s <= 0) return std::nullopt;
@@ -85,15 +125,24 @@ events::Summary summary_of(const DemoFigures& f) {
   add("network", std::string(f.shaped ? "namespaces" : "loopback"));
   add("link_bytes_per_s", f.shaped ? f.link.bytes_per_second : not_known);
   add("storage", std::string(f.in_memory ? "memory" : "disk"));
-  add("first_complete_seconds", seconds(first(f.complete_s)));
-  add("median_complete_seconds", seconds(median(f.complete_s)));
-  add("last_complete_seconds", seconds(last(f.complete_s)));
-  add("first_staged_seconds", seconds(first(f.staged_s)));
-  add("median_staged_seconds", seconds(median(f.staged_s)));
-  add("last_staged_seconds", seconds(last(f.staged_s)));
+  add("unwell", f.unwell);
+  add("waves", std::uint64_t{f.waves.size()});
+  add("first_deploy_seconds", f.first_deploy_s);
+  add("second_deploy_seconds", f.second_deploy_s);
+  add("fetch_begins_seconds", f.fetch_begins_s);
+  const auto add_times = [&](const std::string& what, const std::vector<double>& sorted) {
+    add(fmt::format("first_{}_seconds", what), seconds(first(sorted)));
+    add(fmt::format("median_{}_seconds", what), seconds(median(sorted)));
+    add(fmt::format("last_{}_seconds", what), seconds(last(sorted)));
+  };
+  add_times("reached", f.reached_s);
+  add_times("complete", f.complete_s);
+  add_times("staged", f.staged_s);
+  add_times("live", f.live_s);
   add("plain_copy_seconds", f.reference.plain_copy_s);
   add("last_ratio", seconds(f.last_ratio()));
   add("seeder_copies", seconds(f.seeder_copies));
+  add("control_copies", seconds(f.control_copies));
   add("fan_out_hosts", std::uint64_t{f.reference.fan_out_hosts});
   add("fan_out_seconds", f.reference.fan_out_s);
   add("fan_out_to_all_seconds", f.reference.fan_out_to(f.hosts));
@@ -106,16 +155,22 @@ events::Summary summary_of(const DemoFigures& f) {
 std::string report_of(const DemoFigures& f) {
   const auto ratio = f.last_ratio();
   std::string out;
-  out += line("hosts verified", fmt::format("{} of {}: complete, staged, live, every file compared "
-                                            "with the source",
-                                            f.verified, f.hosts));
+  out += line("hosts verified", fmt::format("{} of {}: {} is live, every file compared with its "
+                                            "source",
+                                            f.verified, f.hosts, f.tag));
   out += line("moved", fmt::format("{} to each host ({}, {} unpacked), {} in all",
                                    format_bytes(f.pack_bytes), counted(f.files, "file", "files"),
                                    format_bytes(f.source_bytes),
-                                   format_bytes(f.pack_bytes * f.complete_s.size())));
+                                   format_bytes(f.pack_bytes * f.staged_s.size())));
   out += line("network", links(f));
-  out += line("complete after", times(f.complete_s));
-  out += line("staged after", times(f.staged_s));
+  out +=
+      line("first deploy", fmt::format("{}, murder itself brought along", time(f.first_deploy_s)));
+  out += line("second deploy", second_deploy(f));
+  out += line("  reached after", times(f.reached_s));
+  out += line("  fetching after", time(f.fetch_begins_s));
+  out += line("    complete", times(f.complete_s) + " from then on");
+  out += line("    staged", times(f.staged_s) + " from then on");
+  out += line("  live after", times(f.live_s));
   out += line("plain copy",
               fmt::format("{} to one host, {} in this run", time(f.reference.plain_copy_s),
                           f.shaped ? "over the same link" : "on loopback"));
@@ -123,8 +178,8 @@ std::string report_of(const DemoFigures& f) {
       line("last / plain copy",
            ratio ? fmt::format("{:.2f}{}", *ratio, f.shaped ? "" : " (means little without links)")
                  : std::string("-"));
-  out += line("seeder sent", f.seeder_copies ? fmt::format("{:.2f} copies", *f.seeder_copies)
-                                             : std::string("unknown"));
+  out += line("origin sent", fmt::format("{}, the control machine {}", copies(f.seeder_copies),
+                                         copies(f.control_copies)));
   out += line("one server", fan_out(f));
   out += line("processors busy",
               fmt::format("{} during the transfer, {} while staging went on after it",

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/units.hpp"
+#include "cli/deploy_events.hpp"
 #include "cli/reference.hpp"
 #include "events/event.hpp"
 
@@ -15,9 +16,9 @@ namespace murder::cli {
 
 struct DemoFigures {
   std::string source;
-  std::string tag;
+  std::string tag;  ///< that was to be live at the end
   std::size_t hosts = 0;
-  std::size_t verified = 0;  ///< complete, staged, live and equal to the source
+  std::size_t verified = 0;  ///< on which that is live, and equal to its source
   std::uint64_t pack_bytes = 0;
   std::uint64_t source_bytes = 0;
   std::uint64_t files = 0;
@@ -25,12 +26,24 @@ struct DemoFigures {
   bool shaped = false;  ///< in namespaces, over links of that rate; else on loopback
   bool in_memory = false;
   Reference reference;
-  std::vector<double> complete_s;  ///< sorted, from the start of the first peer on; as the next
+  double first_deploy_s = 0;  ///< all in all
+  std::string unwell;         ///< the host that was made so; empty: none
+  bool went_back = false;     ///< as it should for that host
+  // Of the second deploy; times are sorted.
+  double second_deploy_s = 0;
+  std::vector<std::size_t> waves;  ///< how many hosts were switched in each
+  std::vector<double> reached_s;   ///< since its begin
+  std::vector<double> live_s;      ///< since its begin
+  double fetch_begins_s = 0;       ///< since its begin, until the first host fetched
+  std::vector<double> complete_s;  ///< since then; as the next
   std::vector<double> staged_s;
-  std::optional<double> seeder_copies;  ///< what left the seeder ÷ the size of the pack
-  std::optional<double> transfer_busy;  ///< share of the processors, 0 to 1
-  std::optional<double> staging_busy;   ///< from the last complete to the last staged host
+  std::optional<double> seeder_copies;   ///< what left the origin ÷ the size of the pack
+  std::optional<double> control_copies;  ///< what left the control machine ÷ that size
+  std::optional<double> transfer_busy;   ///< share of the processors, 0 to 1
+  std::optional<double> staging_busy;    ///< from the last complete to the last staged host
 
+  /// The second deploy's times and waves.
+  void take(const DeployOutcome& deployed);
   /// Last host to complete ÷ plain copy; nullopt when not all did.
   std::optional<double> last_ratio() const;
   /// The processors were so busy during the transfer that they set the pace.

@@ -16,7 +16,7 @@ using nlohmann::json;
 DemoFigures figures() {
   DemoFigures f;
   f.source = "/usr/include/boost";
-  f.tag = "4f1c09ab77de";
+  f.tag = "v2";
   f.hosts = 4;
   f.verified = 4;
   f.pack_bytes = 14'700'000;
@@ -26,9 +26,16 @@ DemoFigures figures() {
   f.shaped = true;
   f.in_memory = true;
   f.reference = {.plain_copy_s = 2.4, .fan_out_hosts = 3, .fan_out_s = 7.2};
+  f.first_deploy_s = 8.5;
+  f.second_deploy_s = 4.5;
+  f.waves = {1, 1, 2};
+  f.reached_s = {0.2, 0.3, 0.4, 0.5};
+  f.live_s = {4, 4.1, 4.2, 4.3};
+  f.fetch_begins_s = 0.75;
   f.complete_s = {2.4, 2.5, 2.6, 2.64};
   f.staged_s = {2.5, 2.6, 2.7, 2.8};
   f.seeder_copies = 1.04;
+  f.control_copies = 1.02;
   f.transfer_busy = 0.61;
   f.staging_busy = 0.9;
   return f;
@@ -56,14 +63,59 @@ TEST(DemoReport, no_host_at_all_leaves_no_figure_and_no_crash) {
   f.verified = 0;
   f.complete_s.clear();
   f.staged_s.clear();
+  f.reached_s.clear();
+  f.live_s.clear();
+  f.waves.clear();
   f.seeder_copies.reset();
+  f.control_copies.reset();
   f.transfer_busy.reset();
   f.staging_busy.reset();
   const json event = summary(f);
   for (const char* field : {"first_complete_seconds", "median_staged_seconds", "last_ratio",
-                            "seeder_copies", "transfer_busy_share"})
+                            "last_live_seconds", "seeder_copies", "transfer_busy_share"})
     EXPECT_TRUE(event.at(field).is_null()) << field;
   EXPECT_NE(report_of(f).find("first -, median -, last -"), std::string::npos);
+}
+
+TEST(DemoReport, times_of_the_transfer_are_counted_from_when_the_first_host_fetched) {
+  DeployOutcome deployed;
+  deployed.seconds = 6;
+  deployed.fetch_begins_s = 1;
+  deployed.hosts.resize(4);
+  const double later[] = {0, 0.5, 0.25, 0};
+  for (std::size_t i = 0; i < 3; ++i) {
+    deployed.hosts[i].reached_s = 0.5 + later[i];
+    deployed.hosts[i].complete_s = 3 + later[i];
+    deployed.hosts[i].staged_s = 4 + later[i];
+  }
+  deployed.hosts[0].wave = 1;
+  deployed.hosts[0].activated_s = 5;
+  deployed.hosts[1].wave = deployed.hosts[2].wave = 2;
+  DemoFigures f;
+  f.take(deployed);
+  EXPECT_EQ(f.second_deploy_s, 6);
+  EXPECT_EQ(f.waves, (std::vector<std::size_t>{1, 2}));
+  EXPECT_EQ(f.reached_s, (std::vector<double>{0.5, 0.75, 1}));
+  EXPECT_EQ(f.complete_s, (std::vector<double>{2, 2.25, 2.5}));
+  EXPECT_EQ(f.staged_s, (std::vector<double>{3, 3.25, 3.5}));
+  EXPECT_EQ(f.live_s, (std::vector<double>{5}));
+}
+
+TEST(DemoReport, waves_are_told_and_whether_they_went_back) {
+  EXPECT_NE(report_of(figures()).find("second deploy      4.5 s, switched in 3 waves of 1, 1 and 2 "
+                                      "hosts\n"),
+            std::string::npos)
+      << report_of(figures());
+  DemoFigures f = figures();
+  f.waves = {1, 1};
+  f.unwell = "host-02";
+  f.went_back = true;
+  EXPECT_NE(report_of(f).find("waves of 1 and 1 hosts; then host-02 was unwell, and all of these "
+                              "went back\n"),
+            std::string::npos)
+      << report_of(f);
+  f.went_back = false;
+  EXPECT_NE(report_of(f).find("it did not come out as it should"), std::string::npos);
 }
 
 TEST(DemoReport, what_was_computed_is_said_to_be) {

@@ -253,20 +253,6 @@ def test_a_dumb_terminal_gets_plain_lines(swarm, release, at_terminal, folder):
     assert b"v1 is staged" in session.written
 
 
-def test_no_color_leaves_the_redrawing(at_terminal, make_tree, folder):
-    """The demo is what has colours."""
-    make_tree(folder / "source", {"app": 3_000_000})
-    arguments = ("demo", folder / "source", "--hosts", "2", "--no-namespaces")
-    work = {"TMPDIR": str(folder)}
-    colored = at_terminal(*arguments, env=work)
-    assert colored.wait() == 0
-    plain = at_terminal(*arguments, env={**work, "NO_COLOR": "1"})
-    assert plain.wait() == 0
-    assert re.search(rb"\x1b\[[0-9;]*m", colored.written)
-    assert not re.search(rb"\x1b\[[0-9;]*m", plain.written)
-    assert b"\x1b[K" in plain.written
-
-
 # --- configuration ------------------------------------------------------------------------------
 
 
