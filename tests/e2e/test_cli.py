@@ -253,6 +253,27 @@ def test_a_dumb_terminal_gets_plain_lines(swarm, release, at_terminal, folder):
     assert b"v1 is staged" in session.written
 
 
+# --- events -------------------------------------------------------------------------------------
+
+
+def test_events_go_into_a_file_as_well_and_what_is_said_stays(run, make_tree, folder):
+    source, record = make_tree(folder / "source", {"app": b"x"}), folder / "events.jsonl"
+    record.write_text("of an earlier command\n")
+    arguments = ("pack", source, "-o", folder / "v1.tar.zst", "--events", record)
+
+    def recorded():
+        return [json.loads(line)["event"] for line in record.read_text().splitlines()]
+
+    assert run(*arguments).out.startswith("tag ")
+    assert recorded() == ["packed"]
+    assert [event["event"] for event in run(*arguments, "--json").events()] == recorded()
+    # What ends a command is told there too.
+    run("pack", folder / "nowhere", "-o", folder / "v2.tar.zst", "--events", record, expect=None)
+    assert recorded() == ["error"]
+    refused = run(*arguments[:-1], folder / "no/such/events", expect=2)
+    assert "--events" in refused.err and "no/such/events" in refused.err
+
+
 # --- configuration ------------------------------------------------------------------------------
 
 
