@@ -1,5 +1,6 @@
 #include "agent/releases.hpp"
 
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "bittorrent/metainfo.hpp"
+#include "host/beneath.hpp"
 #include "host/destination.hpp"
 #include "host/layout.hpp"
 #include "host/lock.hpp"
@@ -31,6 +33,20 @@ std::uint64_t free_bytes_at(fs::path path) {
     path = path.parent_path();
   }
   return std::uint64_t{st.f_bavail} * st.f_frsize;
+}
+
+/// Which folder of which machine it is: two names of one host say the same. Machines may be copies
+/// of one another; what their kernels drew when they started is not.
+std::string place_of(const fs::path& dest) {
+  std::string boot;
+  const UniqueFd fd(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+  struct stat mounts {};
+  std::error_code ec;
+  const fs::path path = fs::weakly_canonical(dest, ec);
+  if (ec || !fd || !read_all(fd.get(), boot) || ::stat("/proc/self/ns/mnt", &mounts) != 0)
+    return {};
+  while (!boot.empty() && boot.back() == '\n') boot.pop_back();
+  return fmt::format("{}/{}:{}", boot, mounts.st_ino, path.lexically_normal().native());
 }
 
 bool was_used(const fs::path& dest) {
@@ -85,6 +101,7 @@ orders::View look(const orders::Look& order, bool locked) {
   if (order.dest.empty()) throw Error(ErrorKind::usage, "the destination is empty");
   const fs::path dest = fs::absolute(order.dest);
   view.free_bytes = free_bytes_at(dest);
+  view.place = place_of(dest);
   view.used = was_used(dest);
   if (!view.used) return view;
   const Destination destination = open_existing(order.dest);

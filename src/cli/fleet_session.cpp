@@ -72,6 +72,7 @@ fleet::FleetReport run_on_fleet(const FleetCommand& command, const FleetFlags& h
   fleet::FleetOptions options;
   options.hosts = hosts.selected();
   options.ssh = ssh.options();
+  options.reconnect = ssh.reconnect_time();
   options.dest = command.dest;
   options.command = command.name;
   options.deploy = fleet::new_deploy_id(std::chrono::system_clock::now(), random);

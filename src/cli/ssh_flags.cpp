@@ -17,6 +17,10 @@ void SshFlags::add_to(CLI::App& command) {
       .add_option("--connect-timeout", connect_timeout,
                   "Give up on a host that does not answer for so long (default: 10s)")
       ->type_name("TIME");
+  command
+      .add_option("--reconnect", reconnect,
+                  "Try a session that was lost again for so long (default: 20s)")
+      ->type_name("TIME");
   command.add_option("--report", report, "Write what became of each host to this file, as JSON")
       ->type_name("FILE");
 }
@@ -32,5 +36,7 @@ fleet::SshOptions SshFlags::options() const {
     options.program = fleet::split_words(program, "MURDER_SSH");
   return options;
 }
+
+Duration SshFlags::reconnect_time() const { return parse_duration(reconnect, "--reconnect"); }
 
 }  // namespace murder::cli

@@ -13,11 +13,13 @@ struct SshFlags {
   bool sudo = false;
   std::size_t concurrency = 64;
   std::string connect_timeout = "10s";
+  std::string reconnect = "20s";
   std::string report;
 
   void add_to(CLI::App& command);
   /// With $MURDER_SSH. Error{usage} for values that cannot be used.
   fleet::SshOptions options() const;
+  Duration reconnect_time() const;
 };
 
 }  // namespace murder::cli

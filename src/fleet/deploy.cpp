@@ -53,7 +53,7 @@ asio::awaitable<void> Deploy::run() {
   }
   co_await staging_.run();
   staging_.finish_transfers();
-  if (options_.stage_only || fleet_.interrupted()) co_return;
+  if (options_.stage_only || fleet_.interrupted() || staging_.spoiled()) co_return;
   ActivationOptions activation = options_.activation;
   activation.tag = payload_->metainfo.tag();
   activation_ = std::make_unique<Activation>(fleet_, activation);

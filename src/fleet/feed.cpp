@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/digest.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 
@@ -125,15 +126,29 @@ asio::awaitable<void> Feed::send(PieceIndex piece) {
   check();
   if (stopped_) co_return;
   if (!room) throw Error(ErrorKind::unreachable, "the transfer there takes no more pieces");
-  std::vector<std::uint8_t> bytes(size);
-  if (!read_exactly_at(payload_.fd, bytes, payload_.metainfo.piece_offset(piece), payload_.path))
-    throw Error(ErrorKind::failed,
-                fmt::format("{} has become shorter while it was sent", payload_.path));
+  const std::vector<std::uint8_t> bytes = read(piece);
   under_way_[piece] = {size, now()};
   under_way_bytes_ += size;
   sent_bytes_ += size;
   const std::string order = fmt::format(R"({{"order":"pieces","piece":{}}})", piece.value());
   session_->tell(order, bytes);
+}
+
+/// Of a SOURCE that is carried as it is, somebody may have written something else there meanwhile.
+std::vector<std::uint8_t> Feed::read(PieceIndex piece) const {
+  const Metainfo& metainfo = payload_.metainfo;
+  std::vector<std::uint8_t> bytes(metainfo.piece_size(piece));
+  const bool there =
+      read_exactly_at(payload_.fd, bytes, metainfo.piece_offset(piece), payload_.path);
+  const bool same = there && (metainfo.piece_sha256.empty() ||
+                              sha256(bytes) == metainfo.piece_sha256[piece.value()]);
+  if (!same)
+    throw PayloadChanged(
+        ErrorKind::failed,
+        fmt::format("{} was changed while it was being deployed: nothing is switched; deploy again "
+                    "when nobody writes it",
+                    payload_.path));
+  return bytes;
 }
 
 asio::awaitable<void> Feed::run() {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/units.hpp"
 #include "bittorrent/metainfo.hpp"
 #include "fleet/fleet.hpp"
@@ -28,6 +29,12 @@ struct Payload {
   std::string path;
 };
 
+/// What is read here is no more what was packed.
+class PayloadChanged : public Error {
+ public:
+  using Error::Error;
+};
+
 class Feed {
  public:
   /// `elsewhere`: the pieces that the swarm has already and will bring without our help; may grow
@@ -37,8 +44,7 @@ class Feed {
   Feed& operator=(const Feed&) = delete;
 
   /// Until the host has every piece, wherever from, or stop(). Throws Error: unreachable (session
-  /// lost), integrity (a piece does not match there), failed (the pack here has changed, a full
-  /// disk there).
+  /// lost), failed (a full disk there); PayloadChanged.
   boost::asio::awaitable<void> run();
   /// run() returns soon.
   void stop();
@@ -53,6 +59,7 @@ class Feed {
   };
   boost::asio::awaitable<swarm::Bitfield> ask_have();
   boost::asio::awaitable<void> send(PieceIndex piece);
+  std::vector<std::uint8_t> read(PieceIndex piece) const;
   void acknowledged(PieceIndex piece);
   bool may_send(std::uint32_t bytes) const;
   void check() const;

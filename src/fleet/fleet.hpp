@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,11 +39,13 @@ struct FleetOptions {
   std::vector<Host> hosts;
   SshOptions ssh;
   std::string dest;
-  std::string deploy;                             ///< id
-  std::string command;                            ///< "deploy", …
-  std::string nonce;                              ///< hex; marks what the bootstrap script says
-  std::string who;                                ///< "alice@laptop"
-  Duration reconnect = std::chrono::seconds(20);  ///< how long a lost session is tried again
+  std::string deploy;   ///< id
+  std::string command;  ///< "deploy", …
+  std::string nonce;    ///< hex; marks what the bootstrap script says
+  std::string who;      ///< "alice@laptop"
+  /// How long a lost session is tried again; several times as long when all hosts are lost at once,
+  /// for then it is this machine that is off its network.
+  Duration reconnect = std::chrono::seconds(20);
 };
 
 class Fleet {
@@ -67,31 +70,37 @@ class Fleet {
   using HostSupplier =
       std::function<boost::asio::awaitable<Supply>(Member&, std::string machine, std::string why)>;
   void set_supplier(HostSupplier supplier) { supplier_ = std::move(supplier); }
+  /// Told when a host is lost while murder is brought there, which is then tried again.
+  void set_on_setback(std::function<void(Member&)> on_setback) {
+    on_setback_ = std::move(on_setback);
+  }
 
-  /// A session to it, if it has none. Dropped handshakes are tried again, later and later. Throws
-  /// Error; the report is not touched by that.
+  /// A session to it, if it has none; whoever asks meanwhile waits for the same one. Dropped
+  /// handshakes are tried again, later and later, and so is a host that is lost while murder is
+  /// brought there. Throws Error; the report is not touched by that.
   boost::asio::awaitable<void> connect(Member& member);
-  /// As Session::order, on a session that is opened again when it is lost. Only for orders that may
-  /// be given twice.
+  /// As Session::order, on a session that is opened again when it is lost, for
+  /// FleetOptions::reconnect from each loss on. Only for orders that may be given twice.
   template <class O>
   boost::asio::awaitable<typename O::Answer> order(Member& member, O order, Duration patience,
                                                    std::span<const std::uint8_t> attachment = {}) {
-    const Instant give_up = std::chrono::steady_clock::now() + options_.reconnect;
-    for (Duration wait = std::chrono::milliseconds(250);; wait *= 2) {
-      std::exception_ptr lost;
+    Losses losses;
+    for (;;) {
+      std::string failure;
       try {
         co_await connect(member);
+        losses.opened();
         O copy = order;
         co_return co_await member.session->order(std::move(copy), patience, attachment);
-      } catch (const Error&) {
-        if (member.is_connected() || interrupted_ || !was_connected(member) ||
-            std::chrono::steady_clock::now() > give_up)
-          throw;
-        lost = std::current_exception();
+      } catch (const Error& error) {
+        if (!is_loss(member, error)) throw;
+        failure = error.what();
       }
-      co_await sleep_for(io_, wait);
+      co_await wait_after_loss(member, losses, std::move(failure));
     }
   }
+  /// Nothing more is tried with this host: what it was ordered fails with that reason, soon.
+  void give_up_on(Member& member, const Error& reason);
 
   /// Runs `work` on all of them at once and waits for all. What it throws becomes that host's
   /// failure in `phase`.
@@ -120,7 +129,21 @@ class Fleet {
   void drop_sessions();
 
  private:
-  bool was_connected(const Member& member) const { return !member.hello.machine.empty(); }
+  /// What became of the sessions of one order.
+  struct Losses {
+    std::optional<Instant> since;  ///< no session from then on
+    Instant opened_at{};
+    int short_lived = 0;  ///< one after another that were lost soon after they were opened
+    Duration wait{};
+    void opened();
+  };
+  bool is_loss(const Member& member, const Error& error) const;
+  boost::asio::awaitable<void> wait_after_loss(Member& member, Losses& losses, std::string failure);
+  Duration patience_with_loss() const;
+  boost::asio::awaitable<void> open_session(Member& member);
+  boost::asio::awaitable<void> try_to_open(Member& member);
+  void lost(Member& member);
+  void note_once(const std::string& text);
   void heard(Member& member, const orders::Frame& frame);
 
   boost::asio::io_context& io_;
@@ -130,9 +153,13 @@ class Fleet {
   FleetReport report_;
   std::vector<std::unique_ptr<Member>> members_;
   HostSupplier supplier_;
+  std::function<void(Member&)> on_setback_;
   std::vector<BootstrapBinary> bootstrap_binaries_;
   Gate handshakes_;
   Condition changed_;
+  /// Since when any host at all can be reached: a machine that was off its network for a while
+  /// gives each host its time from then on.
+  Instant reachable_since_{};
   bool interrupted_ = false;
 };
 

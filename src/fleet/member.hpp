@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "base/error.hpp"
 #include "base/units.hpp"
 #include "fleet/host.hpp"
 #include "fleet/report.hpp"
@@ -25,6 +27,9 @@ struct TransferState {
   std::uint32_t links = 0;
   bool complete = false;
   Instant linked_at{};  ///< when it last had a link to another host, or began
+  Instant began_at{};
+  Instant progress_at{};  ///< when it last came nearer to its end, or began
+  std::uint64_t unpacked_bytes = 0;
   bool tracker_ok = true;
 };
 
@@ -39,10 +44,17 @@ struct Member {
   /// What the transfer there says, besides what `transfer` keeps: pieces that were fed, what it
   /// has.
   std::function<void(const orders::Frame&)> on_transfer;
-  std::function<void()> on_loss;  ///< of its session
+  std::function<void()> on_loss;   ///< of its session
+  std::string loss;                ///< why it last lost its session
+  std::optional<Instant> lost_at;  ///< when it lost its session; nullopt while it has one
+  std::optional<Error> given_up;   ///< why nothing more is tried with it
+  unsigned sessions = 0;           ///< that were begun
+  bool connecting = false;         ///< somebody opens a session to it
 
   bool failed() const { return report.state == HostState::failed; }
   bool is_connected() const { return session && session->is_open(); }
+  /// Has had a session.
+  bool was_connected() const { return !hello.machine.empty(); }
 };
 
 }  // namespace murder::fleet

@@ -11,8 +11,6 @@
 #include <csignal>
 #include <fmt/format.h>
 
-#include "fleet/deadline.hpp"
-
 namespace murder::fleet {
 namespace {
 
@@ -23,6 +21,7 @@ constexpr std::size_t kept_error_bytes = 16u << 10;
 /// After the TCP connection: key exchange, authentication, login, our script's first line.
 constexpr Duration patience_with_login = std::chrono::seconds(20);
 constexpr Duration patience_with_fetch = std::chrono::seconds(180);
+constexpr const char* bringing = "bringing murder there took too long";
 constexpr std::uint32_t fetch_seconds = 60;
 constexpr Duration patience_with_hello = std::chrono::seconds(20);
 
@@ -48,20 +47,20 @@ asio::awaitable<orders::Hello> Session::open(const BootstrapOptions& bootstrap, 
   asio::co_spawn(io_, keep_reading_errors(self), asio::detached);
   // A deadline kills ssh, and what is being read ends.
   std::string over;
-  Deadline deadline(io_, [this, &over](const std::string& what) {
+  deadline_.emplace(io_, [this, &over](const std::string& what) {
     over = what;
     child_->signal(SIGKILL);
   });
-  deadline.set(options_.connect_timeout + patience_with_login,
-               "it let ssh connect and then did not answer");
+  deadline_->set(options_.connect_timeout + patience_with_login,
+                 "it let ssh connect and then did not answer");
   std::exception_ptr failure;
   try {
     write(dialogue_->first_line());
     co_await converse(supplier, [&] {
-      deadline.set(patience_with_fetch, "bringing murder there took too long");
+      deadline_->set(patience_with_fetch, bringing);
       if (on_reached) on_reached();
     });
-    deadline.set(patience_with_hello, "murder was started there and did not answer");
+    deadline_->set(patience_with_hello, "murder was started there and did not answer");
     while (!hello_) {
       while (auto frame = reader_.next()) {
         hello_ = orders::parse_hello(frame->json);
@@ -72,16 +71,17 @@ asio::awaitable<orders::Hello> Session::open(const BootstrapOptions& bootstrap, 
   } catch (...) {
     failure = std::current_exception();
   }
-  deadline.cancel();
+  deadline_->cancel();
   if (failure) {
     child_->signal(SIGKILL);
     lose("it was never open");
     if (!over.empty())
-      throw Error(ErrorKind::unreachable,
-                  fmt::format("{} (gave up after {})", over, format_duration(deadline.length())));
+      throw Unresponsive(ErrorKind::unreachable, fmt::format("{} (gave up after {})", over,
+                                                             format_duration(deadline_->length())));
     std::rethrow_exception(failure);
   }
   open_ = true;
+  heard_at_ = now();
   asio::co_spawn(io_, keep_reading(self), asio::detached);
   co_return *hello_;
 }
@@ -110,7 +110,10 @@ asio::awaitable<void> Session::converse(Supplier& supplier, std::function<void()
 
 /// Tells the script where to get the binary, or sends it.
 asio::awaitable<void> Session::serve(std::string machine, std::string failure, Supplier& supplier) {
+  // That others come first is no fault of this host's.
+  deadline_->cancel();
   const Supply supply = co_await supplier(std::move(machine), std::move(failure));
+  deadline_->set(patience_with_fetch, bringing);
   if (!supply.url.empty()) {
     write(dialogue_->fetch(supply.binary, supply.url, fetch_seconds));
     co_return;
@@ -143,6 +146,7 @@ asio::awaitable<void> Session::keep_reading(Shared /*self*/) {
       if (lost_) break;
       const auto [error, n] = co_await child_->out().async_read_some(asio::buffer(bytes), quietly);
       if (error || n == 0) break;
+      heard_at_ = now();
       reader_.add(std::string_view(bytes).substr(0, n));
     } catch (const Error& error) {
       reason = fmt::format("what the host says cannot be understood: {}", error.what());
@@ -156,6 +160,7 @@ asio::awaitable<void> Session::keep_reading(Shared /*self*/) {
 
 asio::awaitable<std::string> Session::how_it_ended() {
   const int status = co_await child_->wait();
+  if (!aborted_.empty()) co_return fmt::format("the ssh session was lost: {}", aborted_);
   if (status == 0) co_return "the session ended";
   co_return fmt::format("the ssh session was lost: {}", explain_ssh_failure(status, said_).reason);
 }
@@ -241,7 +246,8 @@ void Session::lose(std::string reason) {
   if (open_ && on_loss_) on_loss_();
 }
 
-void Session::abort() {
+void Session::abort(const std::string& why) {
+  if (!lost_) aborted_ = why;
   if (child_) child_->signal(SIGKILL);
 }
 

@@ -21,6 +21,7 @@
 #include "base/error.hpp"
 #include "base/units.hpp"
 #include "fleet/bootstrap.hpp"
+#include "fleet/deadline.hpp"
 #include "fleet/host.hpp"
 #include "fleet/ssh.hpp"
 #include "net/child_process.hpp"
@@ -42,6 +43,11 @@ using Supplier =
 
 /// ssh said that the host is not to be had just now; another attempt may do.
 class Dropped : public Error {
+ public:
+  using Error::Error;
+};
+/// It let us in and then did nothing: another attempt would end alike.
+class Unresponsive : public Error {
  public:
   using Error::Error;
 };
@@ -80,10 +86,12 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::string& loss() const { return loss_; }
   /// The time between asking and hearing of the quickest answer; zero when not known.
   Duration round_trip() const { return round_trip_; }
+  /// When something last came from the host.
+  Instant heard_at() const { return heard_at_; }
   /// Ends it: the host sees the end of its orders. Does not wait.
   void close();
-  /// Ends it at once.
-  void abort();
+  /// Ends it at once; `why` is what is then said of the loss.
+  void abort(const std::string& why = {});
 
  private:
   struct Pending {
@@ -115,6 +123,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::function<void()> on_loss_;
   std::optional<net::ChildProcess> child_;
   std::optional<BootstrapDialogue> dialogue_;
+  std::optional<Deadline> deadline_;  ///< of what is waited for while it is opened
   orders::FrameReader reader_;
   std::string said_;  ///< the last of ssh's stderr
   std::deque<std::string> unsent_;
@@ -126,6 +135,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Duration round_trip_{};
   bool open_ = false;
   bool lost_ = false;
+  Instant heard_at_{};
+  std::string aborted_;  ///< why
   std::string loss_;
 };
 

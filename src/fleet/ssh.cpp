@@ -116,10 +116,10 @@ std::vector<std::string> ssh_command(const SshOptions& options, const Host& host
       1, std::chrono::duration_cast<std::chrono::seconds>(options.connect_timeout).count());
   for (const std::string& option :
        {std::string("BatchMode=yes"), fmt::format("ConnectTimeout={}", seconds),
-        std::string("ServerAliveInterval=5"), std::string("ServerAliveCountMax=3"),
-        std::string("ForwardAgent=no"), std::string("ForwardX11=no"),
-        std::string("ClearAllForwardings=yes"), std::string("PermitLocalCommand=no"),
-        std::string("RequestTTY=no")}) {
+        fmt::format("ServerAliveInterval={}", std::clamp<long long>(seconds / 2, 1, 5)),
+        std::string("ServerAliveCountMax=3"), std::string("ForwardAgent=no"),
+        std::string("ForwardX11=no"), std::string("ClearAllForwardings=yes"),
+        std::string("PermitLocalCommand=no"), std::string("RequestTTY=no")}) {
     argv.emplace_back("-o");
     argv.push_back(option);
   }

@@ -1,6 +1,5 @@
 #include "fleet/staging.hpp"
 
-#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
@@ -17,20 +16,15 @@ namespace asio = boost::asio;
 constexpr Duration patience_with_look = std::chrono::seconds(30);
 /// It is answered when the release is staged; the transfer itself gives up without progress.
 constexpr Duration patience_with_staging = std::chrono::hours(24 * 7);
-/// A host without a link to any other after so long is fed over its session.
-constexpr Duration cut_off_after = std::chrono::seconds(5);
-constexpr Duration watch_every = std::chrono::milliseconds(200);
-constexpr Duration tracker_silent_for = std::chrono::seconds(4);
-constexpr Duration origin_silent_for = std::chrono::seconds(5);
-constexpr Duration patience_with_answers = std::chrono::seconds(2);
-constexpr int most_attempts = 3;
-
-Instant now() { return std::chrono::steady_clock::now(); }
+/// For what is fed to see that nothing is left to do.
+constexpr Duration patience_with_feeds = std::chrono::seconds(5);
 
 }  // namespace
 
 Staging::Staging(Fleet& fleet, Origin& origin, const StagingOptions& options)
-    : fleet_(fleet), origin_(origin), options_(options) {}
+    : fleet_(fleet), origin_(origin), options_(options) {
+  origin_.set_on_closed([this](Member& member) { cut_off(member); });
+}
 
 void Staging::set_payload(const Payload& payload) {
   payload_ = payload;
@@ -43,39 +37,32 @@ void Staging::set_payload(const Payload& payload) {
 
 void Staging::give_up(std::exception_ptr why) {
   failure_ = std::move(why);
-  fleet_.changed().notify();
+  fleet_.interrupt();
 }
 
 asio::awaitable<void> Staging::run() {
-  asio::co_spawn(fleet_.io(), watch(), asio::detached);
+  asio::co_spawn(fleet_.io(), watch_hosts(), asio::detached);
+  asio::co_spawn(fleet_.io(), watch_origin(), asio::detached);
   co_await fleet_.on_each(fleet_.all(), Phase::reach,
                           [this](Member& member) { return stage(member); });
   done_ = true;
   for (const auto& [member, feed] : feeds_) feed->stop();
   fleet_.changed().notify();
-  co_await fleet_.changed().wait([this] { return feeds_.empty() && !replacing_; },
-                                 std::chrono::seconds(5));
+  co_await fleet_.changed().wait([this] { return feeds_.empty(); }, patience_with_feeds);
   if (failure_) std::rethrow_exception(failure_);
 }
 
+// --- one host ------------------------------------------------------------------------------------
+
 asio::awaitable<void> Staging::stage(Member& member) {
   co_await fleet_.connect(member);
-  co_await fleet_.changed().wait([this] { return payload_ || failure_ || fleet_.interrupted(); });
-  if (!payload_) co_return;
+  co_await origin_.bootstrapped(member);
+  co_await fleet_.changed().wait(
+      [&] { return payload_ || failure_ || fleet_.interrupted() || member.given_up; });
+  if (!payload_ || failure_) co_return;
   std::exception_ptr failure;
   try {
-    orders::Look look;
-    look.dest = fleet_.options().dest;
-    look.tag = payload_->metainfo.tag();
-    look.info_hash = payload_->metainfo.info_hash.hex();
-    member.view = co_await fleet_.order(member, std::move(look), patience_with_look);
-    member.report.live_tag = member.view.live;
-    member.report.previous_tag = member.view.live;
-    if (member.view.other_bytes)
-      throw Error(ErrorKind::usage,
-                  fmt::format("{} is there already, with other bytes: give the new release "
-                              "another tag",
-                              payload_->metainfo.tag()));
+    co_await look(member);
     if (!member.view.staged) co_await fetch(member);
     member.report.staged_s = fleet_.seconds();
     const bool is_live = member.view.staged && member.view.live == payload_->metainfo.tag() &&
@@ -87,37 +74,61 @@ asio::awaitable<void> Staging::stage(Member& member) {
   if (failure) fleet_.fail(member, Phase::stage, failure);
 }
 
+asio::awaitable<void> Staging::look(Member& member) {
+  orders::Look look;
+  look.dest = fleet_.options().dest;
+  look.tag = payload_->metainfo.tag();
+  look.info_hash = payload_->metainfo.info_hash.hex();
+  member.view = co_await fleet_.order(member, std::move(look), patience_with_look);
+  member.report.live_tag = member.report.previous_tag = member.view.live;
+  if (!member.view.place.empty()) {
+    const auto [same, is_new] = places_.emplace(member.view.place, &member);
+    if (!is_new && same->second != &member)
+      throw Error(ErrorKind::usage,
+                  fmt::format("{} there is the folder of {}, which is the same machine: name each "
+                              "machine once",
+                              fleet_.options().dest, same->second->host.name));
+  }
+  if (member.view.other_bytes)
+    throw Error(ErrorKind::usage,
+                fmt::format("{} is there already, with other bytes: give the new release another "
+                            "tag",
+                            payload_->metainfo.tag()));
+}
+
+orders::Stage Staging::stage_order(const Member& member) const {
+  orders::Stage order;
+  order.dest = fleet_.options().dest;
+  order.tag = payload_->metainfo.tag();
+  order.info_hash = payload_->metainfo.info_hash.hex();
+  order.trackers = origin_.announce_urls();
+  order.host = member.host.name;
+  if (member.host.labels.contains("addr")) order.address = member.host.labels.at("addr");
+  order.seeder = origin_.host() == &member;
+  order.owner = options_.owner;
+  order.up = options_.up;
+  order.down = options_.down;
+  order.timeout_s = static_cast<std::uint32_t>(to_seconds(options_.timeout));
+  return order;
+}
+
 asio::awaitable<void> Staging::fetch(Member& member) {
   fleet_.change(member, HostState::staging);
   member.on_transfer = [this, &member](const orders::Frame& frame) { heard(member, frame); };
-  member.on_loss = [this, &member] {
-    const auto feed = feeds_.find(&member);
-    if (feed != feeds_.end()) feed->second->stop();
-  };
-  for (int attempt = 1;; ++attempt) {
-    co_await origin_.torrent_ready(member);
+  member.on_loss = [this, &member] { stop_feed(member); };
+  bool by_url = true;
+  for (;;) {
+    if (by_url) by_url = co_await origin_.torrent_ready(member);
     if (fleet_.interrupted()) throw Error(ErrorKind::interrupted, "interrupted");
-    orders::Stage order;
-    order.dest = fleet_.options().dest;
-    order.tag = payload_->metainfo.tag();
-    order.info_hash = payload_->metainfo.info_hash.hex();
-    order.torrent_url = origin_.torrent_url();
-    order.trackers = origin_.announce_urls();
+    orders::Stage order = stage_order(member);
     told_tracker_[&member] = origin_.announce_url();
-    order.host = member.host.name;
-    if (member.host.labels.contains("addr")) order.address = member.host.labels.at("addr");
-    order.seeder = origin_.host() == &member;
-    order.owner = options_.owner;
-    order.up = options_.up;
-    order.down = options_.down;
-    order.timeout_s = static_cast<std::uint32_t>(to_seconds(options_.timeout));
     std::span<const std::uint8_t> torrent;
-    // The origin's files may be out of reach: then the torrent comes with the order.
-    if (attempt > 1 || order.seeder) {
-      order.torrent_url.clear();
+    if (by_url)
+      order.torrent_url = origin_.torrent_url();
+    else
       torrent = {reinterpret_cast<const std::uint8_t*>(payload_->torrent.data()),
                  payload_->torrent.size()};
-    }
+    member.transfer.running = false;
     try {
       const orders::Staged staged =
           co_await fleet_.order(member, std::move(order), patience_with_staging, torrent);
@@ -126,34 +137,13 @@ asio::awaitable<void> Staging::fetch(Member& member) {
       member.transfer.complete = true;
       co_return;
     } catch (const Error& error) {
-      const bool may_help = error.kind() == ErrorKind::unreachable && member.is_connected();
-      if (!may_help || attempt == most_attempts || fleet_.interrupted()) throw;
+      // The origin's files may be out of reach: then the torrent comes with the order.
+      const bool may_help = error.kind() == ErrorKind::unreachable && by_url &&
+                            !member.transfer.running && member.is_connected();
+      if (!may_help || fleet_.interrupted()) throw;
     }
+    by_url = false;
   }
-}
-
-/// Pieces over ssh, until the host has all. With a lost session it ends; the order to stage opens
-/// another, and with that the transfer's first words start another feed.
-asio::awaitable<void> Staging::feed(Member& member, std::shared_ptr<Feed> feed) {
-  std::string problem;
-  try {
-    co_await feed->run();
-  } catch (const Error& error) {
-    problem = error.what();
-  }
-  const auto it = feeds_.find(&member);
-  if (it != feeds_.end() && it->second == feed) feeds_.erase(it);
-  if (!problem.empty() && !done_ && member.is_connected()) fleet_.note(member, problem);
-  fleet_.changed().notify();
-}
-
-void Staging::start_feed(Member& member, bool is_origin) {
-  if (done_) return;
-  std::shared_ptr<Feed>& feed_of_member = feeds_[&member];
-  if (feed_of_member) feed_of_member->stop();
-  feed_of_member =
-      std::make_shared<Feed>(fleet_, *payload_, member, is_origin ? in_swarm_ : nothing_);
-  asio::co_spawn(fleet_.io(), feed(member, feed_of_member), asio::detached);
 }
 
 void Staging::heard(Member& member, const orders::Frame& frame) {
@@ -161,103 +151,22 @@ void Staging::heard(Member& member, const orders::Frame& frame) {
   if (feed != feeds_.end()) feed->second->heard(frame);
   if (const auto have = parse_have(frame, payload_->metainfo.piece_count())) {
     asked_.erase(&member);
-    if (feed == feeds_.end())
+    if (feed == feeds_.end() && !cut_off_.contains(&member))
       have->for_each_not_in(in_swarm_, [&](PieceIndex piece) { in_swarm_.set(piece); });
     return;
   }
   if (frame.json.find("\"event\":\"transfer\"") == std::string::npos) return;
-  if (fleet_.interrupted()) {
+  if (fleet_.interrupted() || member.given_up) {
     member.session->tell(R"({"order":"stop"})");
     return;
   }
   // It may have begun while the origin moved.
   tell_tracker(member);
   // A transfer was found or has begun: what it has need not be sent to the origin.
-  if (origin_.host() == &member)
-    start_feed(member, true);
+  if (is_fed(member))
+    start_feed(member);
   else if (member.transfer.have_pieces > 0)
     member.session->tell(R"({"order":"have"})");
-}
-
-bool Staging::over() const { return done_ || fleet_.interrupted(); }
-
-bool Staging::is_cut_off(const Member& member, Instant t) const {
-  const TransferState& transfer = member.transfer;
-  return member.report.state == HostState::staging && member.is_connected() && transfer.running &&
-         !transfer.complete && transfer.links == 0 && t - transfer.linked_at > cut_off_after;
-}
-
-/// Looks after what no host says by itself: an origin that is gone, hosts that are cut off.
-asio::awaitable<void> Staging::watch() {
-  tracker_heard_ = origin_heard_ = now();
-  while (!over()) {
-    co_await sleep_for(fleet_.io(), watch_every);
-    if (over() || !payload_) continue;
-    const Instant t = now();
-    co_await look_after_origin(t);
-    if (!options_.fallback || over()) continue;
-    for (Member* member : fleet_.connected()) {
-      if (member == origin_.host() || !is_cut_off(*member, t) || feeds_.contains(member)) continue;
-      fleet_.note(*member,
-                  fmt::format("fed over ssh: no other host can be reached on the swarm's ports "
-                              "after {}",
-                              format_duration(cut_off_after)));
-      start_feed(*member, false);
-    }
-  }
-}
-
-asio::awaitable<void> Staging::look_after_origin(Instant t) {
-  if (!origin_.was_ready()) {
-    origin_heard_ = tracker_heard_ = t;
-    co_return;
-  }
-  Member* const origin = origin_.host();
-  if (origin != nullptr && origin->is_connected()) origin_heard_ = t;
-  bool any_ok = false;
-  bool any_silent = false;
-  for (const Member* member : fleet_.connected()) {
-    if (!member->transfer.running) continue;
-    (member->transfer.tracker_ok ? any_ok : any_silent) = true;
-  }
-  if (any_ok || !any_silent) tracker_heard_ = t;
-  std::string lost;
-  if (origin == nullptr || origin->failed()) {
-    lost = origin == nullptr ? "it failed" : origin->report.reason;
-  } else if (t - origin_heard_ > origin_silent_for) {
-    lost = "its session was lost";
-  } else if (t - tracker_heard_ > tracker_silent_for && origin->is_connected()) {
-    // The tracker alone may have died: its host starts it again, unless it is silent too.
-    try {
-      co_await origin_.restart_tracker();
-    } catch (const Error& error) {
-      lost = error.what();
-    }
-  }
-  if (lost.empty() && t - tracker_heard_ <= tracker_silent_for) co_return;
-  replacing_ = true;
-  if (!lost.empty()) co_await origin_.replace(lost);
-  if (origin_.is_ready()) co_await moved();
-  replacing_ = false;
-  tracker_heard_ = origin_heard_ = now();
-}
-
-/// The origin is another host now, or its tracker another: all are told, and what nobody has any
-/// more is sent again.
-asio::awaitable<void> Staging::moved() {
-  in_swarm_ = nothing_;
-  asked_.clear();
-  Member* const origin = origin_.host();
-  for (Member* member : fleet_.connected()) {
-    if (!member->transfer.running) continue;
-    tell_tracker(*member);
-    if (member == origin || feeds_.contains(member)) continue;
-    asked_.insert(member);
-    member->session->tell(R"({"order":"have"})");
-  }
-  co_await fleet_.changed().wait([this] { return asked_.empty() || over(); },
-                                 patience_with_answers);
-  if (origin->transfer.running && !origin->transfer.complete) start_feed(*origin, true);
 }
 
 void Staging::tell_tracker(Member& member) {
@@ -266,6 +175,62 @@ void Staging::tell_tracker(Member& member) {
   nlohmann::json order{{"order", "trackers"}};
   order["urls"] = nlohmann::json::array({origin_.announce_url()});
   member.session->tell(order.dump());
+}
+
+// --- pieces over ssh -----------------------------------------------------------------------------
+
+/// Its pieces come over its session.
+bool Staging::is_fed(const Member& member) const {
+  return origin_.host() == &member || cut_off_.contains(&member);
+}
+
+void Staging::start_feed(Member& member) {
+  if (over() || spoiled_) return;
+  const bool alone = cut_off_.contains(&member) || origin_.swarm_is_closed();
+  stop_feed(member);
+  auto started = std::make_shared<Feed>(fleet_, *payload_, member, alone ? nothing_ : in_swarm_);
+  feeds_[&member] = started;
+  asio::co_spawn(fleet_.io(), feed(member, started), asio::detached);
+}
+
+void Staging::stop_feed(Member& member) {
+  const auto feed = feeds_.find(&member);
+  if (feed != feeds_.end()) feed->second->stop();
+}
+
+/// Until the host has all. With a lost session it ends; the order to stage opens another, and with
+/// that the transfer's first words start another feed.
+asio::awaitable<void> Staging::feed(Member& member, std::shared_ptr<Feed> feed) {
+  std::string problem;
+  std::string changed;
+  try {
+    co_await feed->run();
+  } catch (const PayloadChanged& error) {
+    changed = error.what();
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  const auto it = feeds_.find(&member);
+  if (it != feeds_.end() && it->second == feed) {
+    feeds_.erase(it);
+    feed_ended_[&member] = std::chrono::steady_clock::now();
+  }
+  if (!changed.empty()) spoil(changed);
+  if (!problem.empty() && !done_ && member.is_connected()) fleet_.note(member, problem);
+  fleet_.changed().notify();
+}
+
+/// No host can get the rest of it. Who has all of it has what was meant to be deployed, and yet
+/// nothing is switched: something is wrong with the source.
+void Staging::spoil(const std::string& why) {
+  if (std::exchange(spoiled_, true)) return;
+  fleet_.report().problem = why;
+  for (Member* member : fleet_.all()) {
+    if (member->report.state == HostState::staged || member->report.state == HostState::unchanged)
+      continue;
+    if (member->is_connected()) member->session->tell(R"({"order":"stop"})");
+    fleet_.give_up_on(*member, Error(ErrorKind::failed, why));
+  }
 }
 
 void Staging::stop_transfers() {

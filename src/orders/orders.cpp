@@ -33,7 +33,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Probe, endpoints, timeout_ms)
 static void to_json(Json& json, const Done& /*done*/) { json = Json::object(); }
 static void from_json(const Json& /*json*/, Done& /*done*/) {}
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(View, used, live, previous, staged, other_bytes,
-                                                fetching, free_bytes, locked_by, unfinished)
+                                                fetching, free_bytes, locked_by, unfinished, place)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TrackerRuns, announce_url, files_url)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Staged, seconds, fetched_bytes, resumed_bytes,
                                                 already)

@@ -211,6 +211,8 @@ struct View {
   std::uint64_t free_bytes = 0;
   std::string locked_by;    ///< another deploy, that activates here now; empty: none
   bool unfinished = false;  ///< `live` is, but the hook after its activation did not succeed
+  /// The same for two hosts when DEST is one folder of one machine; empty: not known.
+  std::string place;
 };
 
 struct TrackerRuns {
