@@ -6,89 +6,67 @@ import signal
 
 import pytest
 
-from conftest import read_tree
-from test_deploy import live, on_fleet, release, reports  # noqa: F401 (fixtures)
+from deploying import deploying  # noqa: F401 (fixture)
+from test_deploy import live, reports
+from test_deploy_staging import begin, some_of_it
 
 
-def test_a_host_that_dies_in_mid_transfer_and_comes_back(fleet_lab, on_fleet, release, make_tree,
-                                                         folder, eventually):
-    lab = fleet_lab(hosts=4, mbit=20)
-    murder = on_fleet(lab)
-    tree = make_tree(folder / "big", {"data": 12_000_000})
-    running = lab.start("deploy", tree, "--tag", "v1", "--hosts", lab.hosts_file, "--to", lab.dest,
-                        "--json", env=on_fleet.env(lab))
-    running.wait_for_output('"state":"staging"')
-    eventually(lambda: lab.host(3).processes("peer"), "a transfer on the last host")
-    lab.host(3).kill()
+def test_a_host_that_dies_in_mid_transfer_and_comes_back(deploying, eventually):  # noqa: F811
+    deploy = deploying(hosts=3)
+    running = begin(deploy, eventually, "--connect-timeout", "4s", "--origin", "host-01")
+    dead = deploy.lab.host(2)
+    eventually(lambda: some_of_it(dead), "some of it to have come")
+    dead.kill()
+    deploy.speed_up()
     result = running.wait(120)
     assert result.status == 3, result
-    assert [live(host) for host in lab.hosts[:3]] == ["v1"] * 3
-    lab.host(3).boot()
-    murder("deploy", tree, "--tag", "v1")
-    assert live(lab.host(3)) == "v1"
+    deploy.assert_live(*deploy.lab.hosts[:2])
+    dead.boot()
+    deploy.run()
+    deploy.assert_live()
 
 
-@pytest.mark.parametrize("when", ["at once", "when every piece is out"])
-def test_the_origin_dies(fleet_lab, on_fleet, make_tree, folder, eventually, when):
-    lab = fleet_lab(hosts=4, mbit=20)
-    tree = make_tree(folder / "big", {"data": 16_000_000})
-    running = lab.start("deploy", tree, "--tag", "v1", "--hosts", lab.hosts_file, "--to", lab.dest,
-                        "--origin", "host-01", "--json", env=on_fleet.env(lab))
-    origin = lab.host(0)
-    eventually(lambda: origin.processes("peer"), "the origin's transfer")
-    if when == "at once":
-        eventually(lambda: lab.host(2).processes("peer"), "another host's transfer")
+@pytest.mark.parametrize("when", ["before every piece is out", "after every piece is out"])
+def test_the_origin_dies(deploying, eventually, when):  # noqa: F811
+    deploy = deploying(hosts=4)
+    running = begin(deploy, eventually, "--connect-timeout", "4s", "--origin", "host-01")
+    origin = deploy.lab.host(0)
+    if when.startswith("before"):
+        eventually(lambda: some_of_it(deploy.lab.host(2)), "some of it to have come")
     else:
         eventually(lambda: (origin.dest / "releases/v1").exists(), "the origin to have staged")
     origin.kill()
+    deploy.speed_up()
     result = running.wait(150)
     assert result.status == 3, result
-    for host in lab.hosts[1:]:
-        assert live(host) == "v1" and read_tree(host.dest / "current") == read_tree(tree)
+    deploy.assert_live(*deploy.lab.hosts[1:])
     assert reports(result)["host-01"]["state"] == "failed"
 
 
-def test_sessions_that_are_lost_end_no_transfer(fleet_lab, on_fleet, make_tree, folder, eventually):
-    lab = fleet_lab(hosts=3, mbit=20)
-    tree = make_tree(folder / "big", {"data": 12_000_000})
-    running = lab.start("deploy", tree, "--tag", "v1", "--hosts", lab.hosts_file, "--to", lab.dest,
-                        "--json", env=on_fleet.env(lab))
-    for host in lab.hosts:
-        eventually(lambda host=host: host.processes("peer"), "a transfer")
-    for host in lab.hosts:
-        host.kill_sessions()
-    result = running.wait(120)
-    assert result.status == 0, result
-    assert {live(host) for host in lab.hosts} == {"v1"}
-
-
-def test_deploy_that_is_killed_goes_on_from_there(fleet_lab, on_fleet, make_tree, folder, eventually):
-    lab = fleet_lab(hosts=3, mbit=20)
-    tree = make_tree(folder / "big", {"data": 12_000_000})
-    running = lab.start("deploy", tree, "--tag", "v1", "--hosts", lab.hosts_file, "--to", lab.dest,
-                        "--json", env=on_fleet.env(lab))
-    for host in lab.hosts:
-        eventually(lambda host=host: host.processes("peer"), "a transfer")
+def test_deploy_that_is_killed_while_it_stages_goes_on_from_there(deploying, eventually):  # noqa: F811
+    deploy = deploying(hosts=3)
+    running = begin(deploy, eventually)
+    eventually(lambda: some_of_it(deploy.lab.host(2)), "some of it to have come")
     running.kill()
-    assert {live(host) for host in lab.hosts} == {None}
-    result = on_fleet(lab)("deploy", tree, "--tag", "v1", timeout=120)
-    assert {live(host) for host in lab.hosts} == {"v1"}
+    deploy.assert_not_live(*deploy.lab.hosts)
+    deploy.speed_up()
+    result = deploy.run()
+    deploy.assert_live()
     assert all(report["good"] for report in reports(result).values())
+    size = deploy.packed_bytes()
+    for report in reports(result).values():
+        assert report["fetched_bytes"] + report["resumed_bytes"] + report["fed_bytes"] <= 1.1 * size
 
 
-def test_ctrl_c_leaves_the_old_release_live_and_says_how_to_go_on(fleet_lab, on_fleet, make_tree,
-                                                                  folder, eventually):
-    lab = fleet_lab(hosts=3, mbit=20)
-    tree = make_tree(folder / "big", {"data": 12_000_000})
-    running = lab.start("deploy", tree, "--tag", "v1", "--hosts", lab.hosts_file, "--to", lab.dest,
-                        "--json", env=on_fleet.env(lab))
-    for host in lab.hosts:
-        eventually(lambda host=host: host.processes("peer"), "a transfer")
+def test_ctrl_c_leaves_the_old_release_live_and_says_how_to_go_on(deploying, eventually):  # noqa: F811
+    deploy = deploying(hosts=3)
+    running = begin(deploy, eventually)
     running.send(signal.SIGINT)
-    result = running.wait(30)
+    result = running.wait(60)
     assert result.status == 130, result
-    assert {live(host) for host in lab.hosts} == {None}
-    for host in lab.hosts:
+    deploy.assert_not_live(*deploy.lab.hosts)
+    for host in deploy.lab.hosts:
         eventually(lambda host=host: not host.processes("peer"), "the transfers to end")
-    on_fleet(lab)("deploy", tree, "--tag", "v1", timeout=120)
-    assert {live(host) for host in lab.hosts} == {"v1"}
+    deploy.speed_up()
+    deploy.run()
+    assert {live(host) for host in deploy.lab.hosts} == {"v1"}
