@@ -25,6 +25,7 @@ constexpr Duration longest_wait_after_loss = std::chrono::seconds(2);
 constexpr Duration short_life = std::chrono::seconds(5);
 constexpr int most_short_lives = 6;
 constexpr int patience_off_the_network = 6;
+constexpr Duration patience_with_transfer = std::chrono::seconds(2);
 /// For what was said last to be sent, and the end of the session to come back.
 constexpr Duration patience_with_end = std::chrono::seconds(1);
 
@@ -42,6 +43,8 @@ std::uint64_t number_of(const nlohmann::json& json, const char* key) {
 
 asio::awaitable<void> end_session(asio::io_context& io, std::shared_ptr<Session> session) {
   if (session->is_open()) {
+    // What its transfer was told waits there until the transfer listens.
+    co_await sleep_for(io, patience_with_transfer);
     session->close();
     co_await sleep_for(io, patience_with_end);
   }
@@ -108,6 +111,7 @@ asio::awaitable<void> Fleet::connect(Member& member) {
   }
   member.connecting = false;
   changed_.notify();
+  if (failure && member.given_up) throw Error(*member.given_up);
   if (failure) std::rethrow_exception(failure);
 }
 

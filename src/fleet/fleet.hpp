@@ -93,6 +93,7 @@ class Fleet {
         O copy = order;
         co_return co_await member.session->order(std::move(copy), patience, attachment);
       } catch (const Error& error) {
+        if (member.given_up) throw Error(*member.given_up);
         if (!is_loss(member, error)) throw;
         failure = error.what();
       }

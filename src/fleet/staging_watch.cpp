@@ -159,9 +159,12 @@ bool Staging::is_cut_off(const Member& member, Instant t) const {
 /// No other host reaches it.
 void Staging::cut_off(Member& member) {
   if (!cut_off_.insert(&member).second) return;
-  if (is_ready(member) || member.transfer.complete) return;
   constexpr std::string_view what =
       "no other host can be reached on the swarm's ports (TCP 8998 to 9060)";
+  if (is_ready(member) || member.transfer.complete) {
+    fleet_.note(member, std::string(what));
+    return;
+  }
   if (!options_.fallback) {
     if (member.is_connected()) member.session->tell(R"({"order":"stop"})");
     fleet_.give_up_on(member,

@@ -107,6 +107,7 @@ def test_a_source_that_is_changed_meanwhile_is_not_switched_to(deploying, eventu
     deploy.assert_not_live(*deploy.lab.hosts)
     for host in deploy.lab.hosts:
         assert_failed(result, host, "stage", "was changed while it was being deployed")
+        eventually(lambda host=host: not host.processes("peer"), "the transfers to end")
     deploy.run()
     for host in deploy.lab.hosts:
         assert (host.dest / "current/model.bin").read_bytes() == deploy.tree.read_bytes()
