@@ -1,6 +1,7 @@
-# murder-MACHINE: the same program as murder, and of the same objects, as one file that needs nothing:
-# what deploy puts onto hosts. No shared library may come in, so that the archives are named one by
-# one; libfmt, of which Debian has no archive, is made here.
+# murder-MACHINE: what a host needs of murder (host_main.cpp has the commands), of the same objects,
+# as one file that needs nothing: what deploy puts onto hosts. No shared library may come in, so that
+# the archives are named one by one; libfmt, of which Debian has no archive, is made here. Those of
+# the control side are not among them, so that nobody brings it in by accident.
 #
 # -static-pie rather than -static: addresses stay random in a program that listens, and a throw finds
 # its handler by a table instead of sorting all of them first (1.1 ms a start instead of 3.1).
@@ -8,11 +9,12 @@ add_library(murder_fmt STATIC static_fmt.cpp)
 target_link_libraries(murder_fmt PRIVATE murder_options)
 
 get_property(libraries GLOBAL PROPERTY MURDER_LIBRARIES)
+list(REMOVE_ITEM libraries murder_fleet murder_sim murder_lab)
 set(archives "")
 foreach(library ${libraries} murder_fmt)
   list(APPEND archives $<TARGET_FILE:${library}>)
 endforeach()
-foreach(name zstd crypto sqlite3 z)
+foreach(name zstd crypto z)
   find_library(MURDER_ARCHIVE_${name} lib${name}.a)
   if(NOT MURDER_ARCHIVE_${name})
     message(FATAL_ERROR "no lib${name}.a here, which the static binary needs; -DMURDER_STATIC=OFF does without it")
@@ -20,7 +22,7 @@ foreach(name zstd crypto sqlite3 z)
   list(APPEND archives ${MURDER_ARCHIVE_${name}})
 endforeach()
 
-add_executable(murder_static main.cpp static_names.cpp)
+add_executable(murder_static host_main.cpp static_names.cpp)
 add_dependencies(murder_static ${libraries} murder_fmt)
 target_link_libraries(murder_static PRIVATE murder_options -Wl,--start-group ${archives} -Wl,--end-group)
 target_link_options(murder_static PRIVATE -static-pie -Wl,--gc-sections -s)
@@ -28,3 +30,14 @@ set_target_properties(murder_static PROPERTIES
                       OUTPUT_NAME murder-${CMAKE_SYSTEM_PROCESSOR}
                       RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
                       LINK_DEPENDS "${archives}")
+
+# As it travels over ssh, so that the first deploy does not wait until it is compressed.
+find_program(MURDER_XZ xz)
+if(MURDER_XZ)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    set(filter --x86)
+  endif()
+  add_custom_command(TARGET murder_static POST_BUILD
+                     COMMAND ${MURDER_XZ} --check=crc32 ${filter} --lzma2=preset=6e --keep --force $<TARGET_FILE:murder_static>
+                     COMMENT "Compressing murder-${CMAKE_SYSTEM_PROCESSOR}" VERBATIM)
+endif()

@@ -1,6 +1,5 @@
 #include "cli/app.hpp"
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -11,7 +10,6 @@
 #include <string_view>
 
 #include "base/error.hpp"
-#include "cli/commands.hpp"
 #include "cli/configured_flags.hpp"
 #include "cli/help.hpp"
 
@@ -31,13 +29,8 @@ void add_common_flags(CLI::App& app, Context& context) {
   app.set_help_flag("-h,--help", "Print this");
 }
 
-void describe(CLI::App& app) {
-  app.footer(
-      "  murder demo                                          see it work, on this machine\n"
-      "  murder pack build/ -o v7.tar.zst --tracker http://origin:8998/announce\n"
-      "  murder tracker --expect 16                           on origin\n"
-      "  murder seed v7.torrent --from v7.tar.zst             on origin\n"
-      "  murder peer v7.torrent --to /srv/app --activate      on each of 16 hosts");
+void describe(CLI::App& app, const Program& program) {
+  app.footer(program.examples);
   app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(1);
   app.fallthrough();
@@ -111,24 +104,13 @@ int perform(const Action& action, Context& context, const ConfiguredFlags* confi
 
 }  // namespace
 
-int run(int argc, char** argv) {
-  CLI::App app("gets a release onto every server at once", "murder");
+int run(const Program& program, int argc, char** argv) {
+  CLI::App app(program.description, "murder");
   Context context;
   Action action;
-  describe(app);
+  describe(app, program);
   add_common_flags(app, context);
-  add_pack(app, action);
-  add_tracker(app, action);
-  add_seed(app, action);
-  add_peer(app, action);
-  add_deploy(app, action);
-  add_doctor(app, action);
-  add_release_commands(app, action);
-  add_on_host(app, action);
-  add_record_commands(app, action);
-  add_demo(app, action);
-  add_simulate(app, action);
-  add_hosts(app, action);
+  program.add_commands(app, action);
   for (CLI::App* command : app.get_subcommands({}))
     command->set_help_flag("-h,--help", "Print this");
 

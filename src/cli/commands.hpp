@@ -23,11 +23,14 @@ struct Context {
 /// Set by the command that was named; run after parsing.
 using Action = std::function<void(Context&)>;
 
+struct ReleasesOfFleet;  ///< cli/fleet_release.hpp
+
 void add_pack(CLI::App& app, Action& action);
 void add_tracker(CLI::App& app, Action& action);
 void add_seed(CLI::App& app, Action& action);
 void add_peer(CLI::App& app, Action& action);
-void add_release_commands(CLI::App& app, Action& action);  ///< activate, rollback, releases, verify
+/// activate, rollback, releases, verify; without `on_fleet` for this host alone.
+void add_release_commands(CLI::App& app, Action& action, const ReleasesOfFleet* on_fleet);
 void add_deploy(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_on_host(CLI::App& app, Action& action);          ///< hidden: what deploy runs on hosts

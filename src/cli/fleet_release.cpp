@@ -55,7 +55,11 @@ std::string table_of(std::vector<Listed> hosts) {
   return table;
 }
 
-}  // namespace
+void add_flags(FleetReleaseArguments& arguments, CLI::App& command, bool switches) {
+  arguments.hosts.add_to(command);
+  arguments.ssh.add_to(command);
+  if (switches) arguments.rollout.add_to(command);
+}
 
 void activate_on_fleet(const FleetReleaseArguments& arguments, Context& context) {
   fleet::ActivationOptions options = arguments.rollout.options();
@@ -119,6 +123,11 @@ void verify_on_fleet(const FleetReleaseArguments& arguments, Context& context) {
       },
       context);
 }
+
+}  // namespace
+
+const ReleasesOfFleet releases_of_a_fleet{add_flags, activate_on_fleet, rollback_on_fleet,
+                                          list_on_fleet, verify_on_fleet};
 
 void prune_on_fleet(const FleetReleaseArguments& arguments, std::uint32_t keep, Context& context) {
   run_on_fleet(

@@ -19,11 +19,20 @@ struct FleetReleaseArguments {
   RolloutFlags rollout;
 };
 
-/// Each throws an Error whose kind is the exit status unless every host is well.
-void activate_on_fleet(const FleetReleaseArguments& arguments, Context& context);
-void rollback_on_fleet(const FleetReleaseArguments& arguments, Context& context);
-void list_on_fleet(const FleetReleaseArguments& arguments, Context& context);
-void verify_on_fleet(const FleetReleaseArguments& arguments, Context& context);
+/// What the commands do with --hosts, and the flags for that.
+struct ReleasesOfFleet {
+  /// Throws an Error whose kind is the exit status unless every host is well.
+  using Work = void (*)(const FleetReleaseArguments& arguments, Context& context);
+
+  /// `switches`: also those of a rollout.
+  void (*add_flags)(FleetReleaseArguments& arguments, CLI::App& command, bool switches);
+  Work activate;
+  Work rollback;
+  Work list;
+  Work verify;
+};
+extern const ReleasesOfFleet releases_of_a_fleet;
+
 void prune_on_fleet(const FleetReleaseArguments& arguments, std::uint32_t keep, Context& context);
 
 }  // namespace murder::cli

@@ -1,4 +1,4 @@
-// murder activate, rollback, releases, verify: on the host itself.
+// murder activate, rollback, releases, verify: on the host itself, or handed on with --hosts.
 #include <fmt/format.h>
 #include <string>
 #include <string_view>
@@ -85,54 +85,72 @@ void do_verify(const ReleaseArguments& arguments, Context& context) {
   context.reporter->say(fmt::format("{} is as it was staged", tag));
 }
 
-using Work = void (*)(const ReleaseArguments&, Context&);
+using Work = ReleasesOfFleet::Work;
 
-void add(CLI::App& app, Action& action, const char* name, const char* description,
-         const char* tag_help, bool tag_required, const char* examples, Work here, Work on_fleet,
-         bool switches) {
-  auto arguments = std::make_shared<ReleaseArguments>();
-  CLI::App* command = app.add_subcommand(name, description);
-  command->footer(examples);
-  if (tag_help != nullptr)
-    command->add_option("--tag,TAG", arguments->tag, tag_help)
-        ->required(tag_required)
-        ->type_name("TAG")
-        ->configurable(false);
-  command->add_option("--to", arguments->to, "Where releases/TAG and current are")
-      ->required()
-      ->type_name("DEST");
-  arguments->hosts.add_to(*command);
-  arguments->ssh.add_to(*command);
-  if (switches) arguments->rollout.add_to(*command);
-  command->callback([arguments, here, on_fleet, &action] {
-    action = [arguments, here, on_fleet](Context& context) {
-      (arguments->hosts.given() ? on_fleet : here)(*arguments, context);
-    };
-  });
-}
+struct Wording {
+  const char* name;
+  const char* description;
+  const char* tag_help;  ///< nullptr: it takes no tag
+  bool tag_required;
+  const char* examples;           ///< here
+  const char* examples_on_fleet;  ///< begins with a line end
+};
+
+class Adder {
+ public:
+  Adder(CLI::App& app, Action& action, const ReleasesOfFleet* fleet)
+      : app_(app), action_(action), fleet_(fleet) {}
+
+  void add(const Wording& wording, Work here, Work ReleasesOfFleet::*there, bool switches) {
+    auto arguments = std::make_shared<ReleaseArguments>();
+    CLI::App* command = app_.add_subcommand(
+        wording.name,
+        fmt::format("{}{}", wording.description, fleet_ ? ", here or on a fleet" : ""));
+    command->footer(fmt::format("{}{}", wording.examples, fleet_ ? wording.examples_on_fleet : ""));
+    if (wording.tag_help != nullptr)
+      command->add_option("--tag,TAG", arguments->tag, wording.tag_help)
+          ->required(wording.tag_required)
+          ->type_name("TAG")
+          ->configurable(false);
+    command->add_option("--to", arguments->to, "Where releases/TAG and current are")
+        ->required()
+        ->type_name("DEST");
+    if (fleet_ != nullptr) fleet_->add_flags(*arguments, *command, switches);
+    const Work on_fleet = fleet_ == nullptr ? here : fleet_->*there;
+    command->callback([arguments, here, on_fleet, &action = action_] {
+      action = [arguments, here, on_fleet](Context& context) {
+        (arguments->hosts.given() ? on_fleet : here)(*arguments, context);
+      };
+    });
+  }
+
+ private:
+  CLI::App& app_;
+  Action& action_;
+  const ReleasesOfFleet* fleet_;
+};
 
 }  // namespace
 
-void add_release_commands(CLI::App& app, Action& action) {
-  add(app, action, "activate", "Switch DEST/current to a staged release, here or on a fleet",
-      "The release", true,
-      "  murder activate v7 --to /srv/app\n"
-      "  murder activate v7 --to /srv/app --hosts fleet.txt --waves 1,100%",
-      do_activate, activate_on_fleet, true);
-  add(app, action, "rollback", "Switch DEST/current back, here or on a fleet",
-      "To this release (default: the one that was live before)", false,
-      "  murder rollback --to /srv/app\n"
-      "  murder rollback v5 --to /srv/app --hosts fleet.txt",
-      do_rollback, rollback_on_fleet, true);
-  add(app, action, "releases", "List what is staged, and what is live", nullptr, false,
-      "  murder releases --to /srv/app\n"
-      "  murder releases --to /srv/app --hosts fleet.txt",
-      do_list, list_on_fleet, false);
-  add(app, action, "verify", "Say which files of a release are not as they were staged",
-      "The release (default: the live one)", false,
-      "  murder verify --to /srv/app\n"
-      "  murder verify --to /srv/app --hosts fleet.txt",
-      do_verify, verify_on_fleet, false);
+void add_release_commands(CLI::App& app, Action& action, const ReleasesOfFleet* on_fleet) {
+  Adder adder(app, action, on_fleet);
+  adder.add({"activate", "Switch DEST/current to a staged release", "The release", true,
+             "  murder activate v7 --to /srv/app",
+             "\n  murder activate v7 --to /srv/app --hosts fleet.txt --waves 1,100%"},
+            do_activate, &ReleasesOfFleet::activate, true);
+  adder.add(
+      {"rollback", "Switch DEST/current back",
+       "To this release (default: the one that was live before)", false,
+       "  murder rollback --to /srv/app", "\n  murder rollback v5 --to /srv/app --hosts fleet.txt"},
+      do_rollback, &ReleasesOfFleet::rollback, true);
+  adder.add(
+      {"releases", "List what is staged, and what is live", nullptr, false,
+       "  murder releases --to /srv/app", "\n  murder releases --to /srv/app --hosts fleet.txt"},
+      do_list, &ReleasesOfFleet::list, false);
+  adder.add({"verify", "Say which files of a release are not as they were staged",
+             "The release (default: the live one)", false, "  murder verify --to /srv/app",
+             "\n  murder verify --to /srv/app --hosts fleet.txt"},
+            do_verify, &ReleasesOfFleet::verify, false);
 }
 
 }  // namespace murder::cli

@@ -81,7 +81,13 @@ BootstrapStep BootstrapDialogue::on_line(std::string_view line) {
   const std::string_view word = line.substr(0, line.find(' '));
   const std::string_view text = line.substr(std::min(line.size(), word.size() + 1));
   if (word == "run") return Running{std::string(text), {}};
-  if (word == "need" && is_machine(text)) return NeedsBinary{machine_name(std::string(text))};
+  if (word == "need") {
+    constexpr std::string_view with_xz = " xz";
+    const bool unpacks_xz = text.ends_with(with_xz);
+    const std::string_view machine =
+        text.substr(0, text.size() - (unpacks_xz ? with_xz.size() : 0));
+    if (is_machine(machine)) return NeedsBinary{machine_name(std::string(machine)), unpacks_xz};
+  }
   if (word == "fetch-failed") return FetchFailed{reason(text)};
   if (word == "failed") return Failed{reason(text)};
   return Failed{fmt::format("its shell answered '{}'", printable(line))};
@@ -106,8 +112,10 @@ std::string BootstrapDialogue::fetch(const BootstrapBinary& binary, const std::s
   return with_definitions(binary, fmt::format("get {} {}", shell_quote(url), seconds));
 }
 
-std::string BootstrapDialogue::take(const BootstrapBinary& binary, std::uint64_t gzip_bytes) {
-  return with_definitions(binary, fmt::format("take {}", gzip_bytes));
+std::string BootstrapDialogue::take(const BootstrapBinary& binary, Packing packing,
+                                    std::uint64_t bytes) {
+  return with_definitions(binary,
+                          fmt::format("take {}{}", bytes, packing == Packing::xz ? " xz" : ""));
 }
 
 }  // namespace murder::fleet

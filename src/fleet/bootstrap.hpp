@@ -5,7 +5,7 @@
 //   1. runs remote_command() on the host and writes first_line() to it;
 //   2. hands what comes on stdout to on_output(), and the end of it to on_end();
 //   3. on NeedsBinary and FetchFailed writes what fetch() or take() gives (after take()'s line the
-//      gzip itself), or closes stdin to give up;
+//      compressed binary itself), or closes stdin to give up;
 //   4. on Running has the binary at the other end; Running::rest is what it has said already.
 // Nothing else is written to the host before Running. There is no clock in here: a host that says
 // nothing is for the caller to give up on.
@@ -38,9 +38,11 @@ struct BootstrapOptions {
 struct Waiting {};
 /// The host has not got it. There may be none for its machine.
 struct NeedsBinary {
-  std::string machine;  ///< as machine_name() has it
+  std::string machine;      ///< as machine_name() has it
+  bool unpacks_xz = false;  ///< or so it says
 };
-/// What fetch() asked for did not work: fetch() from elsewhere, or take().
+/// What fetch() asked for, or take() of xz, did not work: fetch() from elsewhere, or take() of
+/// gzip.
 struct FetchFailed {
   std::string reason;
 };
@@ -70,8 +72,8 @@ class BootstrapDialogue {
   /// The line that makes the host fetch `binary` from there, within that time: uncompressed, or
   /// gzip if the URL ends in ".gz". `url`: "http://ADDRESS:PORT/PATH" of plain characters.
   std::string fetch(const BootstrapBinary& binary, const std::string& url, std::uint32_t seconds);
-  /// The line after which so many bytes of gzip follow on stdin.
-  std::string take(const BootstrapBinary& binary, std::uint64_t gzip_bytes);
+  /// The line after which so many bytes follow on stdin.
+  std::string take(const BootstrapBinary& binary, Packing packing, std::uint64_t bytes);
 
  private:
   BootstrapStep on_line(std::string_view line);

@@ -38,7 +38,7 @@ c=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}};
 v=/var/tmp/murder-$(id -u);
 closed "$v" && run "$v";
 closed "$t/.murder/bin" && run "$t/.murder/bin";
-say need "$m";
+say need "$m" $(command -v xzcat >/dev/null 2>&1 && echo xz);
 while IFS= read -r l; do eval "$l"; done;
 exit 1
 )sh";
@@ -142,11 +142,16 @@ get() {
   say fetch-failed ${e:-the digest does not match};
 };
 
-# The channel is authenticated: without a tool for digests the checksum of gzip has to do.
+# The channel is authenticated: without a tool for digests the checksum of gzip or xz has to do.
+# All is read also when an xz does not work, so that gzip can follow.
 take() {
   place;
-  e=$(head -c $1 | gzip -dc 2>&1 >"$x") && { check || [ -z "$s" ]; } && put;
-  rm -f "$x"; say failed ${e:-the digest does not match}; exit 1;
+  case $2 in xz) u=xzcat;; *) u='gzip -dc';; esac;
+  e=$(head -c $1 | { $u 2>&1 >"$x"; o=$?; cat >/dev/null; exit $o; }) &&
+    { check || [ -z "$s" ]; } && put;
+  rm -f "$x"; : ${e:=the digest does not match};
+  [ "$2" ] && { say fetch-failed $e; return; };
+  say failed $e; exit 1;
 };
 )sh";
 

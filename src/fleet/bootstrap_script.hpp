@@ -17,6 +17,9 @@ namespace murder::fleet {
 /// What each of the script's own lines on stdout begins with, before the nonce.
 inline constexpr std::string_view bootstrap_marker = "murder-boot ";
 
+/// How the binary travels over a session.
+enum class Packing { gzip, xz };
+
 /// A static binary, as a host has to know it.
 struct BootstrapBinary {
   std::string machine;  ///< as machine_name() has it
@@ -31,8 +34,8 @@ std::string file_name(const BootstrapBinary& binary);
 std::string find_line(const std::string& nonce, const std::vector<BootstrapBinary>& binaries,
                       const std::string& dest, const std::vector<std::string>& arguments);
 
-/// Definitions that follow it, without newline: "…; ". After them `get URL SECONDS` and `take
-/// BYTES` are commands.
+/// Definitions that follow it, without newline: "…; ". After them `get URL SECONDS`, `take
+/// BYTES` (of gzip) and `take BYTES xz` are commands.
 std::string install_definitions(const BootstrapBinary& binary);
 
 }  // namespace murder::fleet

@@ -33,8 +33,8 @@ Deploy::Deploy(Fleet& fleet, const DeployOptions& options)
       options_(options),
       origin_(fleet, binaries_, options.origin),
       staging_(fleet, origin_, options.staging) {
-  fleet_.set_supplier([this](Member& member, std::string machine, std::string why) {
-    return origin_.supply(member, std::move(machine), std::move(why));
+  fleet_.set_supplier([this](Member& member, NeedsBinary need, std::string why) {
+    return origin_.supply(member, std::move(need), std::move(why));
   });
 }
 

@@ -100,8 +100,8 @@ asio::awaitable<void> Fleet::connect(Member& member) {
       bootstrap.binaries = bootstrap_binaries_;
       bootstrap.arguments = {"on-host"};
       const std::shared_ptr<Session> session = member.session;
-      Supplier supplier = [this, &member](std::string machine, std::string why) {
-        return supplier_(member, std::move(machine), std::move(why));
+      Supplier supplier = [this, &member](NeedsBinary need, std::string why) {
+        return supplier_(member, std::move(need), std::move(why));
       };
       std::function<void()> on_reached = [this, &member, place]() mutable {
         place.reset();

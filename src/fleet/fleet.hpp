@@ -65,7 +65,7 @@ class Fleet {
   }
   /// Where hosts that lack the binary get it from; asked by connect().
   using HostSupplier =
-      std::function<boost::asio::awaitable<Supply>(Member&, std::string machine, std::string why)>;
+      std::function<boost::asio::awaitable<Supply>(Member&, NeedsBinary need, std::string why)>;
   void set_supplier(HostSupplier supplier) { supplier_ = std::move(supplier); }
 
   /// A session to it, if it has none. Dropped handshakes are tried again, later and later. Throws

@@ -39,19 +39,21 @@ asio::awaitable<HostBinary> HostBinaries::get(std::string machine) {
   co_return read_.emplace(name, std::move(binary)).first->second;
 }
 
-asio::awaitable<std::shared_ptr<const std::string>> HostBinaries::compressed(std::string machine) {
+asio::awaitable<std::shared_ptr<const std::string>> HostBinaries::compressed(std::string machine,
+                                                                             Packing packing) {
   const HostBinary binary = co_await get(machine);
   const std::string name = machine_name(machine);
   // The one thread takes one after another, so that who comes second finds it done.
-  const auto compress = [this, name,
+  const auto compress = [this, name, packing,
                          binary]() -> asio::awaitable<std::shared_ptr<const std::string>> {
-    auto& kept = compressed_[name];
+    auto& kept = compressed_[{name, packing}];
     if (!kept)
-      kept = std::make_shared<const std::string>(compress_host_binary(binary, default_cache()));
+      kept = std::make_shared<const std::string>(
+          compress_host_binary(binary, packing, default_cache()));
     co_return kept;
   };
-  auto gzip = co_await asio::co_spawn(reader_, compress, asio::use_awaitable);
-  co_return gzip;
+  auto compressed = co_await asio::co_spawn(reader_, compress, asio::use_awaitable);
+  co_return compressed;
 }
 
 }  // namespace murder::fleet

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fleet/host_binary.hpp"
@@ -18,13 +19,14 @@ class HostBinaries {
   boost::asio::awaitable<std::vector<BootstrapBinary>> all();
   /// For hosts of that machine (`uname -m`). Throws Error{failed} when there is none.
   boost::asio::awaitable<HostBinary> get(std::string machine);
-  /// The same as gzip writes it.
-  boost::asio::awaitable<std::shared_ptr<const std::string>> compressed(std::string machine);
+  /// The same as gzip or xz writes it.
+  boost::asio::awaitable<std::shared_ptr<const std::string>> compressed(std::string machine,
+                                                                        Packing packing);
 
  private:
   boost::asio::thread_pool reader_{1};
   std::map<std::string, HostBinary> read_;
-  std::map<std::string, std::shared_ptr<const std::string>> compressed_;
+  std::map<std::pair<std::string, Packing>, std::shared_ptr<const std::string>> compressed_;
 };
 
 }  // namespace murder::fleet

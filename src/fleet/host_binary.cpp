@@ -14,6 +14,7 @@
 #include "base/file.hpp"
 #include "base/gzip.hpp"
 #include "base/units.hpp"
+#include "base/xz.hpp"
 
 namespace murder::fleet {
 namespace {
@@ -21,8 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t largest_binary = 256_MiB;
-/// In the cache, beside the one in use: those of other machines, or of the version before.
-constexpr std::size_t others_kept = 3;
+/// In the cache, beside the one in use: its other form, those of other machines, or of the version
+/// before.
+constexpr std::size_t others_kept = 5;
 
 struct Machine {
   const char* name;  ///< as `uname -m` says it
@@ -72,10 +74,16 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored) && ::access(path.c_str(), R_OK) == 0;
 }
 
-std::optional<std::string> cached(const HostBinary& binary, const fs::path& file) {
+std::string pack(std::string_view content, Packing packing, const std::string& machine) {
+  if (packing == Packing::gzip) return gzip(content);
+  return xz(content, machine == "x86_64" ? XzFilter::x86 : XzFilter::none);
+}
+
+std::optional<std::string> cached(const HostBinary& binary, Packing packing, const fs::path& file) {
   try {
     std::string compressed = read_file(file, largest_binary);
-    const auto content = gunzip(compressed, binary.size);
+    const auto content =
+        packing == Packing::gzip ? gunzip(compressed, binary.size) : unxz(compressed, binary.size);
     if (content && sha256(*content) == binary.sha256) return compressed;
   } catch (const Error&) {
     // Not there, or not to be read: it is made anew.
@@ -88,7 +96,8 @@ void tidy(const fs::path& cache, const fs::path& file) {
   std::vector<fs::directory_entry> others;
   for (const fs::directory_entry& entry : fs::directory_iterator(cache)) {
     const std::string name = entry.path().filename().native();
-    const bool is_ours = name.starts_with("murder-") && name.ends_with(".gz");
+    const bool is_ours =
+        name.starts_with("murder-") && (name.ends_with(".gz") || name.ends_with(".xz"));
     if (is_ours && entry.path() != file) others.push_back(entry);
   }
   std::sort(others.begin(), others.end(),
@@ -149,17 +158,21 @@ std::vector<HostBinary> read_host_binaries() {
   return found;
 }
 
-std::string compress_host_binary(const HostBinary& binary, const fs::path& cache) {
-  const fs::path file = cache / (file_name(binary.to_bootstrap()) + ".gz");
+std::string compress_host_binary(const HostBinary& binary, Packing packing, const fs::path& cache) {
+  const fs::path file =
+      cache / (file_name(binary.to_bootstrap()) + (packing == Packing::gzip ? ".gz" : ".xz"));
   if (!cache.empty())
-    if (auto kept = cached(binary, file)) return *std::move(kept);
+    if (auto kept = cached(binary, packing, file)) return *std::move(kept);
+  // What the build has made already.
+  const fs::path beside = binary.path.native() + (packing == Packing::gzip ? ".gz" : ".xz");
+  if (auto made = cached(binary, packing, beside)) return *std::move(made);
 
   const std::string content = read_file(binary.path, largest_binary);
   if (sha256(content) != binary.sha256)
     throw Error(ErrorKind::failed,
                 fmt::format("{} was replaced while it was being read; run the command again",
                             printable(binary.path.native())));
-  std::string compressed = gzip(content);
+  std::string compressed = pack(content, packing, binary.machine);
   if (!cache.empty()) {
     try {
       fs::create_directories(cache);

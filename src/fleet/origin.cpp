@@ -40,8 +40,8 @@ void Origin::choose(Member& member) {
   fleet_.report().origin = member.host.name;
 }
 
-asio::awaitable<Supply> Origin::supply(Member& member, std::string machine, std::string failure) {
-  const HostBinary binary = co_await binaries_.get(machine);
+asio::awaitable<Supply> Origin::supply(Member& member, NeedsBinary need, std::string failure) {
+  const HostBinary binary = co_await binaries_.get(need.machine);
   Supply supply;
   supply.binary = binary.to_bootstrap();
   if (host_ == nullptr && may_be(member)) choose(member);
@@ -49,7 +49,7 @@ asio::awaitable<Supply> Origin::supply(Member& member, std::string machine, std:
     // The origin has it first; it is asked for when it is there.
     try {
       co_await ready(member);
-      co_await publish_binary(machine);
+      co_await publish_binary(need.machine);
       supply.url = fmt::format("{}{}", runs_.files_url, file_name(binary.to_bootstrap()) + ".gz");
       co_return supply;
     } catch (const Error&) {
@@ -60,7 +60,8 @@ asio::awaitable<Supply> Origin::supply(Member& member, std::string machine, std:
   if (!failure.empty())
     fleet_.note(member, fmt::format("the binary came over ssh: {}", printable(failure)));
   const Gate::Place place = co_await pushes_.enter();
-  supply.gzip = co_await binaries_.compressed(machine);
+  supply.packing = need.unpacks_xz ? Packing::xz : Packing::gzip;
+  supply.compressed = co_await binaries_.compressed(need.machine, supply.packing);
   co_return supply;
 }
 
@@ -95,7 +96,7 @@ asio::awaitable<void> Origin::publish_binary(const std::string& machine) {
   // Its own binary the origin has already; another machine's it gets from here.
   std::shared_ptr<const std::string> gzip;
   if (machine_name(host_->hello.machine) != machine_name(machine))
-    gzip = co_await binaries_.compressed(machine);
+    gzip = co_await binaries_.compressed(machine, Packing::gzip);
   co_await publish(file_name(binary.to_bootstrap()) + ".gz", gzip.get());
 }
 

@@ -25,7 +25,7 @@ class Origin {
   boost::asio::awaitable<void> prepare();
   /// What a host that lacks murder is told: to fetch it from the origin, or, when there is none or
   /// it did not get through, to take it over its session. The first to ask becomes the origin.
-  boost::asio::awaitable<Supply> supply(Member& member, std::string machine, std::string failure);
+  boost::asio::awaitable<Supply> supply(Member& member, NeedsBinary need, std::string failure);
   /// Waits until there is an origin whose tracker runs; `candidate` becomes it when nobody is.
   /// Throws Error when none of the hosts can be.
   boost::asio::awaitable<void> ready(Member& candidate);

@@ -18,8 +18,8 @@ constexpr Duration patience_with_prune = std::chrono::minutes(10);
 }  // namespace
 
 OnReached::OnReached(Fleet& fleet) : fleet_(fleet), origin_(fleet, binaries_, "") {
-  fleet_.set_supplier([this](Member& member, std::string machine, std::string why) {
-    return origin_.supply(member, std::move(machine), std::move(why));
+  fleet_.set_supplier([this](Member& member, NeedsBinary need, std::string why) {
+    return origin_.supply(member, std::move(need), std::move(why));
   });
 }
 

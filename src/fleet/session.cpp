@@ -89,7 +89,7 @@ asio::awaitable<orders::Hello> Session::open(const BootstrapOptions& bootstrap, 
 /// The bootstrap script's lines, until murder runs there.
 asio::awaitable<void> Session::converse(Supplier& supplier, std::function<void()> on_reached) {
   bool reached = false;
-  std::string machine;
+  NeedsBinary need;
   while (true) {
     const std::string bytes = co_await read_some();
     const BootstrapStep step = dialogue_->on_output(bytes);
@@ -102,21 +102,22 @@ asio::awaitable<void> Session::converse(Supplier& supplier, std::function<void()
     if (const auto* failed = std::get_if<Failed>(&step))
       throw Error(ErrorKind::failed, fmt::format("murder cannot be put there: {}", failed->reason));
     std::string failure;
-    if (const auto* needs = std::get_if<NeedsBinary>(&step)) machine = needs->machine;
+    if (const auto* needs = std::get_if<NeedsBinary>(&step)) need = *needs;
     if (const auto* fetch = std::get_if<FetchFailed>(&step)) failure = fetch->reason;
-    co_await serve(machine, failure, supplier);
+    co_await serve(need, failure, supplier);
   }
 }
 
 /// Tells the script where to get the binary, or sends it.
-asio::awaitable<void> Session::serve(std::string machine, std::string failure, Supplier& supplier) {
-  const Supply supply = co_await supplier(std::move(machine), std::move(failure));
+asio::awaitable<void> Session::serve(NeedsBinary& need, std::string failure, Supplier& supplier) {
+  const Supply supply = co_await supplier(need, std::move(failure));
   if (!supply.url.empty()) {
     write(dialogue_->fetch(supply.binary, supply.url, fetch_seconds));
     co_return;
   }
-  write(dialogue_->take(supply.binary, supply.gzip->size()));
-  write(*supply.gzip);
+  if (supply.packing == Packing::xz) need.unpacks_xz = false;  // it is not tried twice
+  write(dialogue_->take(supply.binary, supply.packing, supply.compressed->size()));
+  write(*supply.compressed);
 }
 
 /// At least one byte of stdout. Throws what made ssh end.

@@ -31,14 +31,15 @@ namespace murder::fleet {
 
 /// How a host gets the binary that it lacks: where to fetch it, or the bytes themselves.
 struct Supply {
-  std::string url;                                    ///< empty: over this session
-  std::shared_ptr<const std::string> gzip = nullptr;  ///< with an empty url
+  std::string url;                                          ///< empty: over this session
+  std::shared_ptr<const std::string> compressed = nullptr;  ///< with an empty url
+  Packing packing = Packing::gzip;                          ///< of that
   BootstrapBinary binary;
 };
-/// Asked when a host says that it has no binary for its machine; asked again with the reason when a
-/// fetch failed. Throws Error when there is none to be had.
+/// Asked when a host says that it has no binary for its machine; asked again with the reason when
+/// that failed. Throws Error when there is none to be had.
 using Supplier =
-    std::function<boost::asio::awaitable<Supply>(std::string machine, std::string last_failure)>;
+    std::function<boost::asio::awaitable<Supply>(NeedsBinary need, std::string last_failure)>;
 
 /// ssh said that the host is not to be had just now; another attempt may do.
 class Dropped : public Error {
@@ -98,7 +99,7 @@ class Session : public std::enable_shared_from_this<Session> {
                                                  Duration patience, std::string what);
   boost::asio::awaitable<void> converse(Supplier& supplier, std::function<void()> on_reached);
   boost::asio::awaitable<std::string> read_some();
-  boost::asio::awaitable<void> serve(std::string machine, std::string failure, Supplier& supplier);
+  boost::asio::awaitable<void> serve(NeedsBinary& need, std::string failure, Supplier& supplier);
   boost::asio::awaitable<void> keep_reading(Shared self);
   boost::asio::awaitable<void> keep_reading_errors(Shared self);
   boost::asio::awaitable<void> keep_writing(Shared self);

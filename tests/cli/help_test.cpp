@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "cli/commands.hpp"
+#include "cli/fleet_release.hpp"
 
 namespace murder::cli {
 namespace {
@@ -70,7 +71,7 @@ TEST(HelpOfCommands, each_has_examples_that_begin_with_it_and_describes_all_it_t
   add_tracker(app, action);
   add_seed(app, action);
   add_peer(app, action);
-  add_release_commands(app, action);
+  add_release_commands(app, action, &releases_of_a_fleet);
   add_record_commands(app, action);
   add_demo(app, action);
   add_hosts(app, action);

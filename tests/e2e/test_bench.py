@@ -16,6 +16,7 @@ from conftest import REPOSITORY
 sys.path.insert(0, str(REPOSITORY / "bench"))
 
 import contenders  # noqa: E402
+import deploy_report  # noqa: E402
 import measure  # noqa: E402
 import plain_tracker  # noqa: E402
 import plots  # noqa: E402
@@ -208,6 +209,7 @@ def test_plot_is_well_formed_also_when_somebody_never_finished():
     (["--contenders", "murder,bittornado"], "no contender 'bittornado': there are murder,"),
     (["--only", "17x17"], "no scenario '17x17': there are 8x100,"),
     (["--only", "8x100", "--hosts", "4"], "not both"),
+    (["deploy", "--only", "8x100"], "no row '8x100': there are unshaped, thin, many"),
     (["--no-such-option"], "unrecognized arguments"),
     (["--only", "8x100", "--update"], "name the file of the earlier run with --json"),
     (["--only", "8x100", "--update", "--json", "/no/such/file.json"], "cannot read /no/such/file.json"),
@@ -243,6 +245,41 @@ def test_small_run_end_to_end(bench, folder):
     assert figures["peak_peer_mib"] > 1 and figures["peer_cpu_per_gib"] > 0
     assert len(figures["errors"]) == 0
     xml.etree.ElementTree.parse(folder / "plots" / "custom.svg")
+
+
+def test_what_deploy_takes_more_is_of_the_same_run_and_said_when_missed():
+    row = {"hosts": 16, "size_bytes": 32 * MIB, "figures": {
+        "floor": [0.1] * 3, "by_hand": [1.0, 3.0, 2.0], "first": [2.5, 4.0, 3.0], "bootstrapped": [2.5, 4.0, 3.2],
+        "live_already": [2.5, 1.0, 1.5]}}
+    rows = {what: values for what, values, _, _ in deploy_report.figures_of(row)}
+    assert rows["… more than the transfer"] == [1.5, 1.0, pytest.approx(1.2)]
+    text = deploy_report.terminal_table("unshaped", row)
+    assert text.count("MISSED") == 1 and "1.50 s" in text  # the median of the second is 1.2 s, of the last 1.5 s
+    thin = {"hosts": 16, "size_bytes": 32 * MIB, "figures": {"copy": [20.0], "first": [23.0], "bootstrapped": [21.0]}}
+    text = deploy_report.markdown({"unshaped": row, "thin": thin}, {"cores": 2, "processor": "P"})
+    assert "| 1.15 |  | 1.10 MISSED |" in text and "| 1.05 |  | 1.10 |" in text
+
+
+def test_costs_are_extended_by_what_each_more_host_costs():
+    figures = {f"{name}_{what}": [value] for what in ("seconds", "cpu", "ssh_cpu", "peak_mib", "ssh_peak_mib")
+               for name, value in (("quarter", 10), ("all", 25), ("again", 5))}
+    row = {"hosts": 200, "size_bytes": 65536, "figures": {**figures, "quarter_hosts": [50]}}
+    extended = {what: values for what, values, _, _ in deploy_report.figures_of(row)}
+    assert extended["extended to 5000 hosts: processor time of deploy"] == [pytest.approx(10 + 0.1 * 4950)]
+
+
+@needs_root
+def test_deploy_is_measured_against_the_same_by_hand(bench, folder, static_binary):
+    out = folder / "out.json"
+    ended = bench("deploy", "--hosts", "2", "--size", "256KiB", "--runs", "1", "--only", "unshaped,many", "--json", out,
+                  MURDER_STATIC_BINARY=str(static_binary)).wait(300)
+    assert ended.status == 0, ended
+    rows = json.loads(out.read_text(encoding="utf-8"))["deploy"]
+    unshaped, many = rows["unshaped"]["figures"], rows["many"]["figures"]
+    assert all(len(values) == 1 and values[0] > 0 for values in [*unshaped.values(), *many.values()])
+    assert unshaped["first"] < unshaped["first_to_end"]
+    assert many["all_peak_mib"][0] > 1 and many["all_ssh_cpu"][0] > 0
+    assert "first deploy: Enter to live on all" in ended.out
 
 
 def test_update_refuses_what_another_machine_measured(bench, folder):

@@ -9,7 +9,8 @@
 //     dest: PATH        arguments: [words…]
 //     urls: [URL…]      to fetch it from, one after the other, before it is pushed
 //     seconds: N        for each (default 20)
-//     push: false       gives up instead; push: N pushes only so many bytes of the gzip, and ends
+//     push: false       gives up instead; push: N pushes only so many bytes, and ends
+//     xz: true          pushes xz to a host that unpacks it; xz: TEXT pushes that in its place
 //     input: TEXT       for the binary's stdin
 // On stdout one JSON object a step; the last one has what came after Running, and how the shell
 // ended.
@@ -19,15 +20,18 @@
 #include <fcntl.h>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <poll.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/gzip.hpp"
 #include "base/random.hpp"
+#include "base/xz.hpp"
 #include "fleet/bootstrap.hpp"
 
 namespace murder::fleet {
@@ -117,7 +121,8 @@ class Session {
  private:
   void take_up(BootstrapDialogue&, const Waiting&) {}
   void take_up(BootstrapDialogue& dialogue, const NeedsBinary& step) {
-    say({{"step", "needs"}, {"machine", step.machine}});
+    say({{"step", "needs"}, {"machine", step.machine}, {"xz", step.unpacks_xz}});
+    if (given_.contains("xz") && step.unpacks_xz) xz_ = as_xz();
     provide(dialogue);
   }
   void take_up(BootstrapDialogue& dialogue, const FetchFailed& step) {
@@ -137,6 +142,14 @@ class Session {
     end({{"step", "failed"}, {"reason", step.reason}});
   }
 
+  std::string as_xz() const {
+    if (given_["xz"].is_string()) return given_["xz"];
+    return xz(content_, content_.starts_with("\x7f"
+                                             "ELF")
+                            ? XzFilter::x86
+                            : XzFilter::none);
+  }
+
   void provide(BootstrapDialogue& dialogue) {
     if (!urls_.empty()) {
       send(shell_, dialogue.fetch(binary_, urls_.front(), given_.value("seconds", 20u)));
@@ -145,8 +158,9 @@ class Session {
     }
     const json push = given_.value("push", json(true));
     if (push == false) return shell_.to.reset();
-    const std::string packed = gzip(content_);
-    send(shell_, dialogue.take(binary_, packed.size()));
+    const auto packing = xz_ ? Packing::xz : Packing::gzip;
+    const std::string packed = xz_ ? *std::exchange(xz_, std::nullopt) : gzip(content_);
+    send(shell_, dialogue.take(binary_, packing, packed.size()));
     send(shell_, push == true ? packed : packed.substr(0, push.get<std::size_t>()));
     if (push != true) shell_.to.reset();
   }
@@ -160,6 +174,7 @@ class Session {
   std::string content_;
   BootstrapBinary binary_;
   std::vector<std::string> urls_;
+  std::optional<std::string> xz_;  ///< to be pushed next
   Shell shell_;
   json last_;
   bool ended_ = false;

@@ -75,7 +75,7 @@ TEST(Bootstrap, TheScriptIsOneLineWithoutComments) {
 TEST(Bootstrap, ShellsCanParseTheScript) {
   BootstrapDialogue dialogue(options());
   const std::string first = dialogue.first_line();
-  const std::string second = dialogue.take(x86, 10);
+  const std::string second = dialogue.take(x86, Packing::gzip, 10);
   for (const char* const shell : {"sh", "bash --posix"})
     for (const std::string& line : {first, second})
       EXPECT_EQ(shell_output(std::string(shell) + " -n -c " + shell_quote(line) + " 2>&1"), "")
@@ -86,7 +86,8 @@ TEST(Bootstrap, WhatIsAskedForIsDefinedOnce) {
   BootstrapDialogue dialogue(options());
   const std::string first = dialogue.fetch(x86, "http://10.0.0.1:80/files/m.gz", 60);
   EXPECT_TRUE(first.ends_with("get http://10.0.0.1:80/files/m.gz 60\n"));
-  EXPECT_EQ(dialogue.take(x86, 123), "take 123\n");
+  EXPECT_EQ(dialogue.take(x86, Packing::gzip, 123), "take 123\n");
+  EXPECT_EQ(dialogue.take(x86, Packing::xz, 99), "take 99 xz\n");
   EXPECT_EQ(dialogue.fetch(x86, "http://[::1]:80/x", 5), "get 'http://[::1]:80/x' 5\n");
 }
 
@@ -126,9 +127,20 @@ TEST(Bootstrap, NeedsFetchesAndGivesUpInTurn) {
             "no folder takes it: /a: full; /b: \\x1b[31m");
 }
 
+TEST(Bootstrap, AHostSaysWhetherItUnpacksXz) {
+  for (const bool unpacks : {false, true}) {
+    BootstrapDialogue dialogue(options());
+    const auto need = expect<NeedsBinary>(dialogue.on_output(
+        std::string("murder-boot n0nce need arm64") + (unpacks ? " xz\n" : "\n")));
+    EXPECT_EQ(need.machine, "aarch64");
+    EXPECT_EQ(need.unpacks_xz, unpacks);
+  }
+}
+
 TEST(Bootstrap, AMachineIsAPlainWord) {
-  for (const std::string& machine : {std::string(), std::string("a/b"), std::string("a b"),
-                                     std::string("\x1b[2J"), std::string(65, 'x')}) {
+  for (const std::string& machine :
+       {std::string(), std::string(" xz"), std::string("a/b"), std::string("a b"),
+        std::string("a xz xz"), std::string("\x1b[2J"), std::string(65, 'x')}) {
     BootstrapDialogue dialogue(options());
     expect<Failed>(dialogue.on_output("murder-boot n0nce need " + machine + "\n"));
   }

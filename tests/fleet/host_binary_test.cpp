@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "base/gzip.hpp"
 #include "base/temp_dir.hpp"
+#include "base/xz.hpp"
 
 namespace murder::fleet {
 namespace {
@@ -94,52 +95,77 @@ TEST_F(HostBinaryTest, SaysWhatMachineItIsForWhateverItsName) {
 TEST_F(HostBinaryTest, IsCompressedOnceForAllDeploys) {
   const HostBinary binary = read_host_binary(make("murder-x86_64"));
   const fs::path cache = folder.path() / "home/.cache/murder";
-  const std::string compressed = compress_host_binary(binary, cache);
-  EXPECT_EQ(gunzip(compressed), program());
-  EXPECT_EQ(read_file(cache / (file_name(binary.to_bootstrap()) + ".gz")), compressed);
+  const std::string name = file_name(binary.to_bootstrap());
+  const std::string as_gzip = compress_host_binary(binary, Packing::gzip, cache);
+  const std::string as_xz = compress_host_binary(binary, Packing::xz, cache);
+  EXPECT_EQ(gunzip(as_gzip), program());
+  EXPECT_EQ(unxz(as_xz, program().size()), program());
+  EXPECT_EQ(read_file(cache / (name + ".gz")), as_gzip);
+  EXPECT_EQ(read_file(cache / (name + ".xz")), as_xz);
   // The binary itself is not asked any more.
   fs::remove(binary.path);
-  EXPECT_EQ(compress_host_binary(binary, cache), compressed);
+  EXPECT_EQ(compress_host_binary(binary, Packing::gzip, cache), as_gzip);
+  EXPECT_EQ(compress_host_binary(binary, Packing::xz, cache), as_xz);
+}
+
+TEST_F(HostBinaryTest, WhatLiesBesideItIsTakenIfItIsTheSame) {
+  const fs::path path = make("bin/murder-x86_64");
+  const HostBinary binary = read_host_binary(path);
+  // Not as it would be made here, so that it can be told.
+  const std::string made = xz(program(), XzFilter::none);
+  make("bin/murder-x86_64.xz", made);
+  EXPECT_EQ(compress_host_binary(binary, Packing::xz, ""), made);
+  EXPECT_EQ(gunzip(compress_host_binary(binary, Packing::gzip, "")), program());
+  make("bin/murder-x86_64.xz", xz(program("older"), XzFilter::none));
+  EXPECT_EQ(unxz(compress_host_binary(binary, Packing::xz, ""), binary.size), program());
 }
 
 TEST_F(HostBinaryTest, ADamagedCacheIsMadeAnew) {
   const HostBinary binary = read_host_binary(make("murder-x86_64"));
-  for (const std::string& damaged : {std::string(), std::string("no gzip"), gzip("another")}) {
-    const fs::path kept = make("cache/" + file_name(binary.to_bootstrap()) + ".gz", damaged);
-    EXPECT_EQ(gunzip(compress_host_binary(binary, kept.parent_path())), program());
+  const std::string name = "cache/" + file_name(binary.to_bootstrap());
+  for (const std::string& damaged :
+       {std::string(), std::string("neither"), gzip("another"), xz("another", XzFilter::none)}) {
+    const fs::path kept = make(name + ".gz", damaged);
+    const fs::path kept_xz = make(name + ".xz", damaged);
+    EXPECT_EQ(gunzip(compress_host_binary(binary, Packing::gzip, kept.parent_path())), program());
     EXPECT_EQ(gunzip(read_file(kept)), program());
+    EXPECT_EQ(unxz(compress_host_binary(binary, Packing::xz, kept.parent_path()), binary.size),
+              program());
+    EXPECT_EQ(unxz(read_file(kept_xz), binary.size), program());
   }
 }
 
 TEST_F(HostBinaryTest, ACacheThatCannotBeWrittenChangesNothing) {
   const HostBinary binary = read_host_binary(make("murder-x86_64"));
   const fs::path no_folder = make("file");
-  EXPECT_EQ(gunzip(compress_host_binary(binary, no_folder / "murder")), program());
-  EXPECT_EQ(gunzip(compress_host_binary(binary, "")), program());
+  EXPECT_EQ(gunzip(compress_host_binary(binary, Packing::gzip, no_folder / "murder")), program());
+  EXPECT_EQ(gunzip(compress_host_binary(binary, Packing::gzip, "")), program());
 }
 
 TEST_F(HostBinaryTest, OldOnesLeaveTheCacheAndNothingElseDoes) {
   const fs::path cache = folder.path() / "cache";
   const auto now = fs::file_time_type::clock::now();
-  for (int age = 1; age <= 5; ++age)
-    fs::last_write_time(make(fmt::format("cache/murder-{:016}.gz", age)),
-                        now - std::chrono::hours(age));
+  for (int age = 1; age <= 7; ++age)
+    fs::last_write_time(
+        make(fmt::format("cache/murder-{:016}.{}", age, age % 2 == 0 ? "xz" : "gz")),
+        now - std::chrono::hours(age));
   make("cache/murder-0000000000000009");
   make("cache/notes.gz");
   const HostBinary binary = read_host_binary(make("murder-x86_64"));
-  compress_host_binary(binary, cache);
+  compress_host_binary(binary, Packing::xz, cache);
   std::set<std::string> left;
   for (const auto& entry : fs::directory_iterator(cache)) left.insert(entry.path().filename());
-  EXPECT_EQ(left, (std::set<std::string>{file_name(binary.to_bootstrap()) + ".gz",
-                                         "murder-0000000000000001.gz", "murder-0000000000000002.gz",
-                                         "murder-0000000000000003.gz", "murder-0000000000000009",
+  EXPECT_EQ(left, (std::set<std::string>{file_name(binary.to_bootstrap()) + ".xz",
+                                         "murder-0000000000000001.gz", "murder-0000000000000002.xz",
+                                         "murder-0000000000000003.gz", "murder-0000000000000004.xz",
+                                         "murder-0000000000000005.gz", "murder-0000000000000009",
                                          "notes.gz"}));
 }
 
 TEST_F(HostBinaryTest, AnotherBinaryInItsPlaceIsNoticed) {
   const HostBinary binary = read_host_binary(make("murder-x86_64"));
   make("murder-x86_64", program("newer"));
-  EXPECT_THROW(compress_host_binary(binary, folder.path() / "cache"), Error);
+  EXPECT_THROW(compress_host_binary(binary, Packing::gzip, folder.path() / "cache"), Error);
 }
 
 }  // namespace
