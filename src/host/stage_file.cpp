@@ -23,6 +23,7 @@
 #include "host/stager.hpp"
 #include "host/staging_folder.hpp"
 #include "release/pack.hpp"
+#include "release/stored_manifest.hpp"
 #include "release/tar.hpp"
 
 namespace murder {
@@ -109,7 +110,7 @@ void stage_file(const Destination& destination, const std::string& tag, const st
   if (!attributes.apply(to.get(), manifest.entries.front()) ||
       !attributes.apply_to_root(staging.fd()))
     fail(errno);
-  staging.publish(encode_manifest(manifest));
+  staging.publish(store_manifest(manifest));
 }
 
 }  // namespace murder

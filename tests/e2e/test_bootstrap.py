@@ -167,25 +167,29 @@ def test_what_is_pushed_runs_and_is_found_the_next_time(bare_host, shell):
 @pytest.mark.parametrize("shell", SHELLS)
 def test_xz_is_pushed_where_it_can_be_unpacked(bare_host, static_binary, shell):
     host = bare_host.has(shell)
-    host.add("xzcat", "busybox" if shell == "busybox" else "xzcat")
+    host.add("xz", "xz")
     host.program = static_binary
     steps = host.run(xz=True, arguments=["releases", "--help"])
-    assert words(steps) == ["needs", "running"] and steps[0]["xz"]
+    assert words(steps) == ["needs", "running"]
+    assert steps[0]["xz"] or shell == "busybox"  # which takes its own, whatever PATH says
     assert "murder releases" in steps[-1]["output"]
 
 
-def test_without_xz_gzip_is_pushed(host):
+@pytest.mark.parametrize("owner", [None, "busybox"])
+def test_without_xz_utils_gzip_is_pushed(host, owner):
+    if owner:
+        host.add("xz", owner)
     steps = host.run(xz=True)
     assert words(steps) == ["needs", "running"] and ran(steps)
     assert not steps[0]["xz"]
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_gzip_follows_an_xz_that_does_not_work(bare_host, shell):
     host = bare_host.has(shell)
-    host.add("xzcat", "busybox" if shell == "busybox" else "xzcat")
+    host.add("xz", "xz")
     # More than a pipe holds: what the xz did not read must not be taken for the gzip.
-    steps = host.run(xz="no xz " * 50_000)
+    steps = host.run(xz="no xz " * 15_000)
     assert words(steps) == ["needs", "fetch-failed", "running"] and ran(steps)
     assert "xz" in steps[1]["reason"]
     assert len(host.files()) == 1

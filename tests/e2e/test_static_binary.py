@@ -99,6 +99,16 @@ def test_a_tracker_with_a_name_is_passed_over_with_its_reason(start_inside, empt
     assert "takes addresses, not names" in refused["reason"]
 
 
+def test_it_has_what_hosts_need_and_nothing_of_the_control_side(start_inside, static_binary):
+    told = start_inside("--help").wait().out.split("Commands:\n")[1].split("\n\n")[0]
+    commands = {line.split()[0] for line in told.splitlines() if line.strip()}
+    assert {"tracker", "seed", "peer", "activate", "rollback", "releases", "verify"} <= commands
+    assert not {"pack", "deploy", "demo", "simulate", "hosts", "status"} & commands
+    assert "unknown command 'deploy'" in start_inside("deploy").wait().err
+    assert "--hosts" not in start_inside("releases", "--help").wait().out
+    assert b"SQLite" not in static_binary.read_bytes()
+
+
 def test_it_is_small_enough_to_travel(static_binary):
     assert len(gzip.compress(static_binary.read_bytes(), 9)) <= 6 * MIB
 

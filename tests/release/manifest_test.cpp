@@ -7,6 +7,7 @@
 
 #include "release/limits.hpp"
 #include "release/manifest_codec.hpp"
+#include "release/stored_manifest.hpp"
 #include "release/support.hpp"
 #include "release/varint.hpp"
 
@@ -69,6 +70,7 @@ Manifest sample() {
 
 TEST(Manifest, comes_back_as_it_was) {
   EXPECT_EQ(decode_manifest(encode_manifest(sample()), "test"), sample());
+  EXPECT_EQ(decode_manifest(store_manifest(sample()), "test"), sample());
   Manifest fixed = sample();
   fixed.mtime_policy = MtimePolicy::fixed;
   fixed.fixed_mtime = -7;
