@@ -44,9 +44,9 @@ std::vector<HostBinary> read_host_binaries();
 
 /// The binary as gzip or xz writes it. That takes half a second and more, so that it is kept in
 /// `cache` (which is made), as murder-DIGEST.gz or .xz; where it is not yet, what lies beside the
-/// binary under its name and ".gz" or ".xz" is taken. Both are checked before they are used. A cache that
-/// cannot be read or written only costs that time; so does an empty path. Error{failed} when the
-/// binary is not the one any more that was read.
+/// binary under its name and ".gz" or ".xz" is taken. Both are checked before they are used. A
+/// cache that cannot be read or written only costs that time; so does an empty path. Error{failed}
+/// when the binary is not the one any more that was read.
 std::string compress_host_binary(const HostBinary& binary, Packing packing,
                                  const std::filesystem::path& cache);
 
