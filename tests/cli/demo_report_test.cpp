@@ -148,7 +148,7 @@ TEST(DemoReport, without_links_no_link_is_spoken_of) {
 }
 
 TEST(DemoReport, its_page_describes_every_field_and_no_other) {
-  const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  const std::filesystem::path root = MURDER_SOURCE_DIR;
   std::istringstream page(read_file(root / "docs/demo.md"));
   std::set<std::string> described;
   for (std::string line; std::getline(page, line);) {

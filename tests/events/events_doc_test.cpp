@@ -22,8 +22,7 @@ struct Section {
 
 /// The "## name" sections of the page; what precedes the first is under "".
 std::map<std::string, Section> read_page() {
-  const std::filesystem::path source_dir =
-      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  const std::filesystem::path source_dir = MURDER_SOURCE_DIR;
   std::map<std::string, Section> sections;
   std::string name;
   bool in_example = false;

@@ -154,8 +154,7 @@ TEST(ReportJson, is_one_document_with_every_host) {
 
 /// docs/history.md is the schema that others rely on.
 TEST(ReportJson, every_field_is_documented_and_no_other) {
-  const std::filesystem::path source_dir =
-      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  const std::filesystem::path source_dir = MURDER_SOURCE_DIR;
   const std::string page = read_file(source_dir / "docs" / "history.md");
   const auto fields_in_table = [&](const std::string& head) {
     std::set<std::string> fields;
