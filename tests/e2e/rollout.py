@@ -10,6 +10,14 @@ BLOCK = ("touch ../../began; while ! test -e ../../go; do sleep 0.05; done; "
          "echo $MURDER_TAG >> ../../ended")
 
 
+# A busy machine makes a host silent for a while; none is given up for that.
+PATIENCE = ("--connect-timeout", "60s")
+
+
+def patiently(arguments):
+    return arguments if "--connect-timeout" in arguments else (*arguments, *PATIENCE)
+
+
 def only_on(host, command):
     """A hook or check that does this on one host and is well at once on the others."""
     return f"if test $MURDER_HOST = {host}; then {command}; fi"
@@ -24,16 +32,17 @@ class Rollouts:
     def tree(self, tag):
         return self._trees(tag)
 
-    def run(self, command, *arguments, expect=0, timeout=120, **how):
-        return self._murder(command, *arguments, expect=expect, timeout=timeout, **how)
+    def run(self, command, *arguments, expect=0, timeout=300, **how):
+        return self._murder(command, *patiently(arguments), expect=expect, timeout=timeout, **how)
 
     def deploy(self, tag, *arguments, **how):
         return self.run("deploy", self.tree(tag), "--tag", tag, *arguments, **how)
 
     def begin(self, tag, *arguments):
         """A deploy in the background."""
-        return self.lab.start("deploy", self.tree(tag), "--tag", tag, *arguments, "--hosts",
-                              self.lab.hosts_file, "--to", self.lab.dest, "--json", env=self.env)
+        return self.lab.start("deploy", self.tree(tag), "--tag", tag, *patiently(arguments),
+                              "--hosts", self.lab.hosts_file, "--to", self.lab.dest, "--json",
+                              env=self.env)
 
     def live(self):
         """The tags that are live, host by host. What is live is whole on each."""
