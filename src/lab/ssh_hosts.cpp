@@ -45,10 +45,11 @@ std::string last_lines(const std::string& text) {
   return printable(before.empty() ? last : before + "; " + last);
 }
 
-/// The port of ssh where it is free, else one that is, on this thread's network; somebody may be
-/// faster in taking it.
+/// The port of ssh where the address is the host's own, else one that is free: of loopback
+/// addresses every lab on the machine has the use, and somebody may be faster in taking it.
 std::uint16_t free_port(const IpAddress& address) {
-  for (const std::uint16_t wanted : {ssh_port, std::uint16_t{0}}) {
+  const bool is_shared = address.v4_bytes()[0] == 127;
+  for (const std::uint16_t wanted : {is_shared ? std::uint16_t{0} : ssh_port, std::uint16_t{0}}) {
     const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int yes = 1;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
