@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@ namespace {
 
 constexpr Duration look_every = std::chrono::milliseconds(50);
 constexpr const char* events_file = "events.jsonl";
+constexpr const char* report_file = "report.txt";
+// All hosts answer with the processors of one machine, which may have other work to do.
+constexpr const char* patience = "1m";
 
 double monotonic_seconds() {
   return to_seconds(std::chrono::steady_clock::now().time_since_epoch());
@@ -54,27 +58,36 @@ std::vector<std::string> ControlMachine::command(const std::vector<std::string>&
       // This program, also where it was replaced on disk since it was started.
       fmt::format("/proc/{}/exe", ::getpid())};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
-  argv.insert(argv.end(), {"--no-config", "--events", events_file});
+  argv.insert(argv.end(), {"--no-config", "--events", events_file, "--connect-timeout", patience});
   if (context_.json) argv.emplace_back("--json");
   if (context_.quiet) argv.emplace_back("--quiet");
   argv.insert(argv.end(), static_cast<std::size_t>(context_.verbose), "--verbose");
   return argv;
 }
 
-ControlMachine::Deployed ControlMachine::deploy(std::vector<std::string> arguments) {
+ControlMachine::Deployed ControlMachine::deploy(std::vector<std::string> arguments, Report report) {
   arguments.insert(arguments.begin(), "deploy");
   context_.reporter->say("$ " + typed(arguments));
   context_.reporter->settle();
   Deployed deployed;
-  deployed.status = run(command(arguments), deployed);
+  const std::vector<std::string> argv = command(arguments);
+  if (report == Report::whole || context_.json) {
+    // The report of a deploy is not the demo's: to people it is talk.
+    const int out = context_.json ? STDOUT_FILENO : context_.quiet ? -1 : STDERR_FILENO;
+    deployed.status = run(argv, out, deployed);
+  } else {
+    const UniqueFd out = open_file(folder_ / report_file, O_WRONLY | O_CREAT | O_TRUNC);
+    deployed.status = run(argv, out.get(), deployed);
+    std::string text = read_file(folder_ / report_file);
+    text.resize(std::min(text.size(), deployed.status == 0 ? text.find('\n') : text.rfind('\n')));
+    context_.reporter->say(text);
+  }
   deployed.outcome = outcome_of(read_file(folder_ / events_file));
   return deployed;
 }
 
-int ControlMachine::run(const std::vector<std::string>& argv, Deployed& deployed) {
-  // The report of a deploy is not the demo's: to people it is talk.
-  const int out = context_.json ? STDOUT_FILENO : context_.quiet ? -1 : STDERR_FILENO;
-  lab::Process process = lab_.spawn(0, argv, out, STDERR_FILENO);
+int ControlMachine::run(const std::vector<std::string>& argv, int stdout_fd, Deployed& deployed) {
+  lab::Process process = lab_.spawn(0, argv, stdout_fd, STDERR_FILENO);
   try {
     for (;;) {
       deployed.processors.emplace_back(monotonic_seconds(), ProcessorTime::now());

@@ -36,14 +36,16 @@ class ControlMachine {
 
     std::vector<std::pair<double, ProcessorTime>> processors;  ///< on the monotonic clock, seconds
   };
+  /// Whether the report of a deploy that went well is left out, but for its first line.
+  enum class Report { whole, first_line };
   /// Says "$ murder deploy …" and runs it. What it writes is for people, or with --json what it
   /// says to programs. Error{interrupted} and Error{terminated} when a signal has come; it is
   /// killed then.
-  Deployed deploy(std::vector<std::string> arguments);
+  Deployed deploy(std::vector<std::string> arguments, Report report);
 
  private:
   std::vector<std::string> command(const std::vector<std::string>& arguments) const;
-  int run(const std::vector<std::string>& argv, Deployed& deployed);
+  int run(const std::vector<std::string>& argv, int stdout_fd, Deployed& deployed);
 
   lab::Lab& lab_;
   const lab::SshHosts& hosts_;

@@ -183,7 +183,8 @@ class Demo {
         "\nThe hosts have sshd and nothing else. The first deploy brings {}, and murder "
         "itself:",
         first_tag));
-    const auto deployed = machines_->control().deploy(deploy_words(source_, first_tag));
+    const auto deployed = machines_->control().deploy(deploy_words(source_, first_tag),
+                                                      ControlMachine::Report::first_line);
     if (deployed.status != 0)
       throw Error(deployed.status == static_cast<int>(ErrorKind::partial) ? ErrorKind::partial
                                                                           : ErrorKind::failed,
@@ -232,7 +233,8 @@ class Demo {
     words.insert(words.end(), {"--check", fmt::format("test ! -e $MURDER_DEST/{}", sign_of_illness),
                                "--check-retries", "1", "--rollback-on-failure"});
     const std::vector<std::uint64_t> sent_before = sent();
-    const auto deployed = machines_->control().deploy(std::move(words));
+    const auto deployed =
+        machines_->control().deploy(std::move(words), ControlMachine::Report::whole);
     deployed_ = deployed.outcome;
     if (deployed_.hosts.empty())
       throw Error(ErrorKind::failed, fmt::format("the second deploy ended with status {}: {}",
