@@ -97,6 +97,7 @@ asio::awaitable<void> Activation::roll_out() {
   Rollout rollout(options_.rollout, ready, live);
   rollout_ = &rollout;
   if (stopped_) rollout.stop();
+  std::string stopped = "stopped before any host was switched";
   for (Rollout::Step step = rollout.next(); step.act != Rollout::Act::done; step = rollout.next()) {
     std::vector<Member*> those;
     those.reserve(step.hosts.size());
@@ -107,6 +108,8 @@ asio::awaitable<void> Activation::roll_out() {
         for (const Member* member : those) rollout.checked(member->index, !member->failed());
         break;
       case Rollout::Act::activate:
+        stopped = step.waves > 1 ? fmt::format("stopped in wave {} of {}", step.wave, step.waves)
+                                 : "stopped";
         if (step.waves > 1)
           fleet_.observer().progressed(fmt::format("wave {} of {}: {}", step.wave, step.waves,
                                                    count_of_hosts(those.size())));
@@ -129,7 +132,7 @@ asio::awaitable<void> Activation::roll_out() {
   if (!rollout.stopped()) co_return;
   FleetReport& report = fleet_.report();
   report.stopped = true;
-  if (!rollout.reason().empty()) report.problem = "stopped: " + rollout.reason();
+  if (!rollout.reason().empty()) report.problem = stopped + ": " + rollout.reason();
   report.rolled_back = !rollout.reason().empty() &&
                        std::any_of(members.begin(), members.end(), [](const Member* member) {
                          return member->report.state == HostState::rolled_back;
@@ -153,8 +156,10 @@ asio::awaitable<void> Activation::go_back(std::vector<Member*> members, Rollout&
     return true;
   });
   if (members.empty()) co_return;
-  fleet_.note(fmt::format("going back on {}: {}", count_of_hosts(members.size()),
-                          rollout.reason().empty() ? "they failed" : rollout.reason()));
+  const std::string on = count_of_hosts(members.size());
+  fleet_.observer().progressed(rollout.reason().empty()
+                                   ? fmt::format("going back on {} that failed", on)
+                                   : fmt::format("{}: going back on {}", rollout.reason(), on));
   // Named: GCC 12 destroys a closure twice that is made within a co_await.
   const std::function<asio::awaitable<void>(Member&)> back =
       [this, &rollout](Member& member) -> asio::awaitable<void> {
