@@ -1,7 +1,6 @@
 #include "cli/tree_copy.hpp"
 
 #include <fmt/format.h>
-#include <ranges>
 
 #include "base/error.hpp"
 
@@ -42,9 +41,9 @@ void copy_tree(const SourceTree& source, const fs::path& to,
       meanwhile();
     }
     // Last, and the innermost first: nothing can be put into a folder that may not be written to.
-    for (const SourceEntry& item : source.entries | std::views::reverse)
-      if (item.entry.type == EntryType::directory)
-        fs::permissions(to / item.entry.path, mode_of(item.entry));
+    for (auto item = source.entries.rbegin(); item != source.entries.rend(); ++item)
+      if (item->entry.type == EntryType::directory)
+        fs::permissions(to / item->entry.path, mode_of(item->entry));
   } catch (const fs::filesystem_error& error) {
     throw Error(ErrorKind::failed,
                 fmt::format("cannot copy {}: {}", printable(error.path1().native()),
