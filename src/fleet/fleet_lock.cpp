@@ -157,7 +157,7 @@ asio::awaitable<void> FleetLock::release(std::vector<Member*> members) {
   for (Member* member : members) member->on_session = nullptr;
   std::erase_if(members, [](const Member* member) { return !member->is_connected(); });
   co_await fleet_.on_each(std::move(members), Phase::lock,
-                          [this](Member& member) -> asio::awaitable<void> {
+                          [](Member& member) -> asio::awaitable<void> {
                             orders::Unlock order;
                             order.dest = member.dest;
                             try {
