@@ -141,6 +141,12 @@ def test_an_answer_that_is_none_is_told_and_the_next_tracker_asked(status, body,
     assert_staged(release, folder / "host")
 
 
+def peak_kib(pid):
+    """The most memory that the process ever had resident."""
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
 def test_an_endless_answer_does_not_fill_the_memory(swarm, release, folder, scripted):
     """A tracker that sends 10 GB for an answer, and one that drips it, are given up on."""
     source, pack, torrent = release
@@ -151,13 +157,12 @@ def test_an_endless_answer_does_not_fill_the_memory(swarm, release, folder, scri
         for _ in range(10_000):
             handler.wfile.write(bytes(1_000_000))
 
-    swarm.tracker()
+    quiet = swarm.tracker()
     swarm.seed(torrent, pack)
     peer = swarm.peer(torrent, folder / "host", tracker=[scripted(flood).url, swarm.tracker_url])
     wait_for_event(peer, "staged")
-    with open(f"/proc/{peer.pid}/status") as status:
-        peak_kib = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    assert peak_kib < 300_000
+    # What the program itself takes (a sanitizer's takes 300 MB) is not the answer's.
+    assert peak_kib(peer.pid) - peak_kib(quiet.pid) < 150_000
     peer.send(signal.SIGTERM)
     assert peer.wait().status == 0
 
