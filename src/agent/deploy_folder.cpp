@@ -125,11 +125,6 @@ IpAddress any_address(const IpAddress& like) {
   return like.is_v4() ? IpAddress::v4({0, 0, 0, 0}) : IpAddress::v6({});
 }
 
-/// The address itself, unless it is not one of this host's own (a forwarded one).
-IpAddress address_to_listen_on(const IpAddress& address) {
-  return net::open_listening_socket({address, 0}).error == 0 ? address : any_address(address);
-}
-
 std::vector<std::uint16_t> ports() {
   std::vector<std::uint16_t> ports{usual_port};
   for (std::uint16_t port = first_other_port; port <= last_other_port; ++port)
@@ -151,15 +146,19 @@ class Starter {
         folder_(folder_of(order.deploy, place.state)),
         address_(public_address(order)) {}
 
-  orders::TrackerRuns run() {
+  StartedTracker run() {
     remove_stale_folders(place_.state, folder_);
     make_folder(folder_);
     make_folder(folder_ / "files");
     const Instant deadline = std::chrono::steady_clock::now() + patience_with_start;
     while (std::chrono::steady_clock::now() < deadline && !stop_.stop_requested()) {
-      if (const auto lock = try_to_lock(folder_)) return urls(address_, start(lock->get()).port);
+      if (const auto lock = try_to_lock(folder_)) {
+        const Endpoint endpoint = start(lock->get());
+        return {urls(address_, endpoint.port), tracker_};
+      }
       // One runs, or another session is just starting it.
-      if (const auto endpoint = endpoint_in(log())) return urls(address_, endpoint->port);
+      if (const auto endpoint = endpoint_in(log()))
+        return {urls(address_, endpoint->port), std::nullopt};
       std::this_thread::sleep_for(look_every);
     }
     throw Error(ErrorKind::failed,
@@ -207,21 +206,21 @@ class Starter {
       argv.emplace_back("--expect");
       argv.push_back(std::to_string(order_.expect));
     }
-    const pid_t tracker = spawn({.program = place_.executable.native(),
+    tracker_ = spawn({.program = place_.executable.native(),
                                  .argv = std::move(argv),
                                  .output = log_file.get(),
                                  .keep = lock});
     const Instant deadline = std::chrono::steady_clock::now() + patience_with_start;
     while (std::chrono::steady_clock::now() < deadline && !stop_.stop_requested()) {
       if (const auto endpoint = endpoint_in(log())) return endpoint;
-      if (const auto status = reap(tracker)) {
+      if (const auto status = reap(tracker_)) {
         why = last_words(log());
         if (why.empty()) why = describe_status(*status);
         return std::nullopt;
       }
       std::this_thread::sleep_for(look_every);
     }
-    ::kill(tracker, SIGTERM);
+    ::kill(tracker_, SIGTERM);
     throw Error(ErrorKind::failed, fmt::format("the tracker does not come to listen; see {}",
                                                (folder_ / "log").native()));
   }
@@ -231,9 +230,14 @@ class Starter {
   const std::stop_token& stop_;
   const fs::path folder_;
   const IpAddress address_;
+  pid_t tracker_ = -1;
 };
 
 }  // namespace
+
+IpAddress address_to_listen_on(const IpAddress& address) {
+  return net::open_listening_socket({address, 0}).error == 0 ? address : any_address(address);
+}
 
 fs::path default_state_folder(const fs::path& executable) {
   std::vector<fs::path> places;
@@ -260,8 +264,8 @@ fs::path default_state_folder(const fs::path& executable) {
                           places.back().native()));
 }
 
-orders::TrackerRuns start_tracker(const orders::Tracker& order, const DeployPlace& place,
-                                  const std::stop_token& stop) {
+StartedTracker start_tracker(const orders::Tracker& order, const DeployPlace& place,
+                             const std::stop_token& stop) {
   return Starter(order, place, stop).run();
 }
 

@@ -11,9 +11,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <stop_token>
+#include <sys/types.h>
 
+#include "base/endpoint.hpp"
 #include "orders/orders.hpp"
 
 namespace murder::agent {
@@ -28,12 +31,21 @@ struct DeployPlace {
   std::filesystem::path executable;  ///< of murder
 };
 
+struct StartedTracker {
+  orders::TrackerRuns runs;
+  std::optional<pid_t> process;  ///< nullopt: it ran already
+};
+
 /// Starts it, detached, unless one of this deploy runs already; returns when it listens: at port
 /// 8998, else the first free one of 9030 to 9060, on the order's address, or on all when that is an
 /// address that others know this host by. Throws Error: usage (no address, a deploy's id that
 /// cannot name a folder), failed (no port, or what the tracker said when it ended).
-orders::TrackerRuns start_tracker(const orders::Tracker& order, const DeployPlace& place,
-                                  const std::stop_token& stop);
+StartedTracker start_tracker(const orders::Tracker& order, const DeployPlace& place,
+                             const std::stop_token& stop);
+
+/// To be reached at `address` by others: itself, unless it is not one of this host's own (a
+/// forwarded one); then every address of its family.
+IpAddress address_to_listen_on(const IpAddress& address);
 
 /// Makes the file whole at once; one that is there is replaced. With an empty attachment it is the
 /// executable, as gzip. Throws Error{usage} for what is no plain name or no deploy's id, Error

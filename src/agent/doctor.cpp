@@ -232,10 +232,10 @@ class Prober {
   std::size_t next_ = 0;
 };
 
-}  // namespace
+enum class Side { client, server };
 
-std::string own_address() {
-  // "CLIENT PORT SERVER PORT"
+/// Of $SSH_CONNECTION, "CLIENT PORT SERVER PORT"; empty when it has no address there.
+std::string side_of_connection(Side side) {
   const char* const connection = std::getenv("SSH_CONNECTION");
   if (connection == nullptr) return {};
   std::istringstream fields(connection);
@@ -243,9 +243,16 @@ std::string own_address() {
   std::string port;
   std::string server;
   fields >> client >> port >> server;
-  const auto address = IpAddress::parse(server.substr(0, server.find('%')));
+  const std::string& chosen = side == Side::client ? client : server;
+  const auto address = IpAddress::parse(chosen.substr(0, chosen.find('%')));
   return address ? address->to_string() : std::string();
 }
+
+}  // namespace
+
+std::string own_address() { return side_of_connection(Side::server); }
+
+std::string client_address() { return side_of_connection(Side::client); }
 
 orders::Hello hello() {
   orders::Hello hello;
@@ -256,6 +263,7 @@ orders::Hello hello() {
   hello.host_name = own_host_name();
   hello.user = own_user();
   hello.address = own_address();
+  hello.client = client_address();
   hello.clock_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                        std::chrono::system_clock::now().time_since_epoch())
                        .count();

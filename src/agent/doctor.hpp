@@ -15,6 +15,8 @@ orders::Hello hello();
 
 /// Where others reach this host: the server side of $SSH_CONNECTION; empty without.
 std::string own_address();
+/// The client side, likewise: where whoever logged in comes from.
+std::string client_address();
 
 orders::Examined examine(const orders::Examine& order, const std::filesystem::path& executable);
 

@@ -19,6 +19,7 @@
 #include "agent/deploy_folder.hpp"
 #include "agent/doctor.hpp"
 #include "agent/releases.hpp"
+#include "agent/seeding.hpp"
 #include "agent/worker.hpp"
 #include "base/endpoint.hpp"
 #include "base/error.hpp"
@@ -79,16 +80,19 @@ struct Duties::Impl {
   Impl(asio::io_context& loop, const AgentOptions& given, Transfer::Tell tell, Log log)
       : io(loop),
         options(given),
+        seeding(loop, given.executable, tell),
         transfer(loop, pool, given.executable, std::move(tell), std::move(log)) {}
 
   asio::io_context& io;
   AgentOptions options;
   std::stop_source stop;
-  mutable std::mutex mutex;            ///< of `locks`: the worker's and the loop's
+  mutable std::mutex mutex;            ///< of `locks` and `trackers`: the worker's and the loop's
   std::map<fs::path, HeldLock> locks;  ///< by the DEST's path
+  std::vector<pid_t> trackers;         ///< that end with the session
   Instant touched{};
   std::vector<std::unique_ptr<net::PeerListener>> listeners;
   asio::thread_pool pool{1};
+  Seeding seeding;
   Transfer transfer;
 
   DeployPlace place() const {
@@ -157,6 +161,21 @@ struct Duties::Impl {
             .live = destination.current_tag().value_or("")};
   }
 
+  orders::TrackerRuns run_tracker(const orders::Tracker& order) {
+    StartedTracker tracker = start_tracker(order, place(), stop.get_token());
+    if (order.with_session && tracker.process) {
+      const std::lock_guard guard(mutex);
+      trackers.push_back(*tracker.process);
+      if (stop.stop_requested()) end_trackers();
+    }
+    return std::move(tracker.runs);
+  }
+
+  /// Those of this session alone.
+  void end_trackers() {
+    for (const pid_t tracker : std::exchange(trackers, {})) ::kill(tracker, SIGTERM);
+  }
+
   orders::Done unlock(const orders::Unlock& order) {
     const fs::path path = Destination::open(order.dest, Destination::Mode::existing).path();
     const std::lock_guard guard(mutex);
@@ -200,13 +219,16 @@ struct Duties::Impl {
   }
   asio::awaitable<orders::TrackerRuns> carry_out(const orders::Tracker& order,
                                                  Attachment /*none*/) {
-    co_return co_await blocking([&] { return start_tracker(order, place(), stop.get_token()); });
+    co_return co_await blocking([&] { return run_tracker(order); });
   }
   asio::awaitable<orders::Done> carry_out(const orders::Publish& order, Attachment attached) {
     co_return co_await blocking([&] {
       publish(order, attached, place());
       return orders::Done{};
     });
+  }
+  asio::awaitable<orders::Done> carry_out(const orders::Seed& order, Attachment /*none*/) {
+    return seeding.serve(order);
   }
   asio::awaitable<orders::Staged> carry_out(const orders::Stage& order, Attachment attached) {
     return transfer.stage(order, attached);
@@ -301,7 +323,9 @@ void Duties::end() {
   {
     const std::lock_guard guard(impl_->mutex);
     for (auto& [dest, held] : impl_->locks) held.lock.set_leaving();
+    impl_->end_trackers();
   }
+  impl_->seeding.end();
   impl_->transfer.close();
   impl_->listeners.clear();
 }

@@ -125,7 +125,8 @@ asio::awaitable<void> Session::take(orders::Frame frame) {
     co_return;
   }
   if (head.name == orders::Stage::name) duties_.transfer().expect();
-  Line& line = head.name == orders::Stage::name ? stages_ : others_;
+  const bool is_long = head.name == orders::Stage::name || head.name == orders::Seed::name;
+  Line& line = is_long ? stages_ : others_;
   line.bytes += frame.json.size() + frame.attachment.size();
   line.orders.push_back(std::move(frame));
   line.changed.raise();

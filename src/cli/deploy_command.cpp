@@ -1,11 +1,14 @@
 // murder deploy.
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/endpoint.hpp"
 #include "base/error.hpp"
 #include "base/units.hpp"
 #include "cli/commands.hpp"
@@ -49,6 +52,30 @@ std::optional<fleet::PackedRelease> packed_before(const fs::path& source) {
   return fleet::PackedRelease{source.string(), torrent.string()};
 }
 
+/// "web1", "local", "local:10.0.0.9", "local:[2001:db8::1]"
+fleet::OriginOptions origin_of(const DeployArguments& arguments) {
+  fleet::OriginOptions origin;
+  origin.up = arguments.up;
+  constexpr std::string_view local = "local";
+  std::string_view text = arguments.origin;
+  origin.here = text == local || text.starts_with("local:");
+  if (!origin.here) {
+    origin.name = text;
+    return origin;
+  }
+  text.remove_prefix(std::min(text.size(), local.size() + 1));
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  if (text.empty() && arguments.origin == local) return origin;
+  const auto address = IpAddress::parse(std::string(text));
+  if (!address || address->is_unspecified())
+    throw Error(ErrorKind::usage,
+                fmt::format("--origin {}: after \"local:\" comes the IP address at which the hosts "
+                            "reach this machine, such as local:10.0.0.9",
+                            printable(arguments.origin)));
+  origin.address = address->to_string();
+  return origin;
+}
+
 fleet::PackedRelease pack(const DeployArguments& arguments, const fs::path& folder,
                           Context& context) {
   const fs::path source = arguments.source;
@@ -77,7 +104,7 @@ void deploy(const DeployArguments& arguments, Context& context) {
   const WorkFolder work;
   fleet::DeployOptions options;
   options.pack = [&] { return pack(arguments, work.path(), context); };
-  options.origin = arguments.origin;
+  options.origin = origin_of(arguments);
   options.staging.owner = arguments.owner;
   options.staging.up = arguments.up;
   options.staging.down = arguments.down;
@@ -130,8 +157,9 @@ void add_deploy(CLI::App& app, Action& action) {
                     "Reach every host and say what would happen there");
   command
       ->add_option("--origin", arguments->origin,
-                   "The host that gets it over ssh and seeds (default: the first that answers)")
-      ->type_name("HOST");
+                   "The host that gets it over ssh and seeds (default: the first that answers); "
+                   "local: this machine, when the hosts reach it")
+      ->type_name("HOST|local[:ADDRESS]");
   command->add_flag("--no-fallback", arguments->no_fallback,
                     "Do not feed a host over ssh that the swarm cannot reach");
   command->add_option("--owner", arguments->owner, "Whom the unpacked files are to belong to")

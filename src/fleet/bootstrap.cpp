@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "base/endpoint.hpp"
 #include "base/error.hpp"
 #include "base/units.hpp"
 #include "fleet/host_binary.hpp"
@@ -87,11 +88,18 @@ BootstrapStep BootstrapDialogue::on_line(std::string_view line) {
   const std::string_view text = line.substr(std::min(line.size(), word.size() + 1));
   if (word == "run") return Running{std::string(text), {}};
   if (word == "need") {
-    constexpr std::string_view with_xz = " xz";
-    const bool unpacks_xz = text.ends_with(with_xz);
-    const std::string_view machine =
-        text.substr(0, text.size() - (unpacks_xz ? with_xz.size() : 0));
-    if (is_machine(machine)) return NeedsBinary{machine_name(std::string(machine)), unpacks_xz};
+    std::string_view rest = text;
+    const auto next = [&rest] {
+      const std::string_view first = rest.substr(0, rest.find(' '));
+      rest.remove_prefix(std::min(rest.size(), first.size() + 1));
+      return first;
+    };
+    const std::string_view machine = next();
+    const bool unpacks_xz = rest == "xz" || rest.starts_with("xz ");
+    if (unpacks_xz) next();
+    const std::string client(rest.substr(0, rest.find('%')));
+    if (is_machine(machine) && (client.empty() || IpAddress::parse(client)))
+      return NeedsBinary{machine_name(std::string(machine)), unpacks_xz, client};
   }
   if (word == "fetch-failed") return FetchFailed{reason(text)};
   if (word == "failed") return Failed{reason(text)};

@@ -40,6 +40,7 @@ struct Waiting {};
 struct NeedsBinary {
   std::string machine;      ///< as machine_name() has it
   bool unpacks_xz = false;  ///< or so it says
+  std::string client;       ///< address that we come from, as it says; may be empty
 };
 /// What fetch() asked for, or take() of xz, did not work: fetch() from elsewhere, or take() of
 /// gzip.

@@ -44,7 +44,7 @@ v=/var/tmp/murder-$(id -u);
 closed "$v" && run "$v";
 closed "$t/.murder/bin" && run "$t/.murder/bin";
 case $(xz --version 2>/dev/null </dev/null) in *'XZ Utils'*) x=xz;; *) x=;; esac;
-say need "$m" $x;
+say need "$m" $x ${SSH_CONNECTION%% *};
 while IFS= read -r l; do eval "$l"; done;
 exit 1
 )sh";

@@ -67,10 +67,12 @@ asio::awaitable<void> Deploy::pack() {
         asio::use_awaitable);
     Payload payload;
     payload.torrent = read_file(packed.torrent_path, max_torrent_bytes);
+    payload.torrent_path = packed.torrent_path;
     payload.metainfo = parse_metainfo(payload.torrent, packed.torrent_path);
     payload.path = packed.payload_path;
     payload_fd_ = open_file(packed.payload_path, O_RDONLY);
     payload.fd = payload_fd_.get();
+    payload.state = state_of(payload.fd, payload.path);
     payload_ = payload;
     staging_.set_payload(payload);
   } catch (...) {

@@ -26,7 +26,7 @@ struct PackedRelease {
 struct DeployOptions {
   /// Makes the release; called on a thread of its own while the hosts are being reached. May throw.
   std::function<PackedRelease()> pack;
-  std::string origin;  ///< a host's name; empty: the first that answers
+  OriginOptions origin;
   StagingOptions staging;
   ActivationOptions activation;
   bool stage_only = false;

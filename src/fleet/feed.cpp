@@ -143,11 +143,7 @@ std::vector<std::uint8_t> Feed::read(PieceIndex piece) const {
   const bool same = there && (metainfo.piece_sha256.empty() ||
                               sha256(bytes) == metainfo.piece_sha256[piece.value()]);
   if (!same)
-    throw PayloadChanged(
-        ErrorKind::failed,
-        fmt::format("{} was changed while it was being deployed: nothing is switched; deploy again "
-                    "when nobody writes it",
-                    payload_.path));
+    throw PayloadChanged(ErrorKind::failed, describe_change(payload_));
   return bytes;
 }
 

@@ -15,19 +15,11 @@
 
 #include "base/error.hpp"
 #include "base/units.hpp"
-#include "bittorrent/metainfo.hpp"
 #include "fleet/fleet.hpp"
+#include "fleet/payload.hpp"
 #include "swarm/bitfield.hpp"
 
 namespace murder::fleet {
-
-/// The release that is deployed, on the control machine's disk.
-struct Payload {
-  Metainfo metainfo;
-  std::string torrent;  ///< as encode_metainfo wrote it
-  int fd = -1;          ///< of the pack or file
-  std::string path;
-};
 
 /// What is read here is no more what was packed.
 class PayloadChanged : public Error {

@@ -136,8 +136,27 @@ std::vector<Member*> Fleet::connected() {
 }
 
 bool Fleet::any_connected() const {
-  return std::any_of(members_.begin(), members_.end(),
-                     [](const auto& member) { return member->is_connected(); });
+  const std::vector<Session*> all = sessions();
+  return std::any_of(all.begin(), all.end(), [](const Session* s) { return s->is_open(); });
+}
+
+Member& Fleet::here() {
+  if (!here_) {
+    here_ = std::make_unique<Member>();
+    here_->host.name = here_->report.name = "this machine";
+    here_->host.here = true;
+    here_->index = members_.size();
+  }
+  return *here_;
+}
+
+/// All that there are, open or not.
+std::vector<Session*> Fleet::sessions() const {
+  std::vector<Session*> sessions;
+  for (const auto& member : members_)
+    if (member->session) sessions.push_back(member->session.get());
+  if (here_ && here_->session) sessions.push_back(here_->session.get());
+  return sessions;
 }
 
 /// Of the jump host that it is reached through; null: none, or the user has said how many at once.
@@ -160,7 +179,10 @@ asio::awaitable<void> Fleet::connect(Member& member) {
   member.connecting = true;
   std::exception_ptr failure;
   try {
-    co_await open_session(member);
+    if (member.host.here)
+      co_await open_here(member);
+    else
+      co_await open_session(member);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -168,6 +190,16 @@ asio::awaitable<void> Fleet::connect(Member& member) {
   changed_.notify();
   if (failure && member.given_up) throw Error(*member.given_up);
   if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> Fleet::open_here(Member& member) {
+  if (interrupted_) throw_interrupted();
+  member.session = std::make_shared<Session>(
+      io_, member.host, options_.ssh,
+      [this, &member](const orders::Frame& frame) { heard(member, frame); },
+      [this, &member] { lost(member); });
+  std::vector<std::string> arguments(1, "on-host");
+  member.hello = co_await member.session->open_here(std::move(arguments));
 }
 
 asio::awaitable<void> Fleet::open_session(Member& member) {
@@ -413,6 +445,7 @@ void Fleet::note_once(const std::string& text) {
 }
 
 void Fleet::note(Member& member, const std::string& text) {
+  if (member.host.here) return note_once(fmt::format("{}: {}", member.host.name, text));
   auto& notes = member.report.notes;
   if (std::find(notes.begin(), notes.end(), text) != notes.end()) return;
   if (notes.size() < 20) notes.push_back(text);
@@ -421,18 +454,18 @@ void Fleet::note(Member& member, const std::string& text) {
 
 void Fleet::interrupt() {
   interrupted_ = true;
-  for (const auto& member : members_)
-    if (member->session && !member->session->is_open()) member->session->abort();
+  for (Session* session : sessions())
+    if (!session->is_open()) session->abort();
   changed_.notify();
 }
 
 void Fleet::drop_sessions() {
   for (const auto& member : members_) member->session.reset();
+  if (here_) here_->session.reset();
 }
 
 void Fleet::close() {
-  for (const auto& member : members_)
-    if (member->session) member->session->close();
+  for (Session* session : sessions()) session->close();
 }
 
 }  // namespace murder::fleet

@@ -114,6 +114,10 @@ class Fleet {
 
   std::vector<Member*> all();
   std::vector<Member*> connected();
+  /// The machine that we run on, when it is to take part: a session like any other, to an agent
+  /// that ends with it. Neither among members() nor in the report.
+  Member& here();
+  bool has_here() const { return here_ != nullptr; }
   bool any_connected() const;
 
   void change(Member& member, HostState state);
@@ -148,6 +152,8 @@ class Fleet {
   Duration patience_with_loss() const;
   boost::asio::awaitable<void> open_session(Member& member);
   boost::asio::awaitable<void> try_to_open(Member& member, Gate* jump_host);
+  boost::asio::awaitable<void> open_here(Member& member);
+  std::vector<Session*> sessions() const;
   void lost(Member& member);
   void note_once(const std::string& text);
   void heard(Member& member, const orders::Frame& frame);
@@ -159,6 +165,7 @@ class Fleet {
   Instant started_;
   FleetReport report_;
   std::vector<std::unique_ptr<Member>> members_;
+  std::unique_ptr<Member> here_;
   HostSupplier supplier_;
   std::function<void(Member&)> on_setback_;
   std::vector<BootstrapBinary> bootstrap_binaries_;

@@ -17,6 +17,7 @@ struct Host {
   /// is_destination(). `name` is not among them.
   std::map<std::string, std::string> labels;
   std::string where;  ///< what names it: "hosts.txt:12", "--host"
+  bool here = false;  ///< the machine that we run on: reached without ssh
 
   friend bool operator==(const Host&, const Host&) = default;
 };

@@ -39,17 +39,23 @@ std::string endpoint_of(std::string_view url) {
   return std::string(url.substr(0, url.find('/')));
 }
 
+/// The address with it, for it is not the user's name for this machine.
+std::string name_of(const Member& origin) {
+  return origin.host.here ? fmt::format("{} ({})", origin.host.name, origin.report.address)
+                          : origin.host.name;
+}
+
 }  // namespace
 
-Origin::Origin(Fleet& fleet, HostBinaries& binaries, std::string named)
+Origin::Origin(Fleet& fleet, HostBinaries& binaries, OriginOptions options)
     : fleet_(fleet),
       binaries_(binaries),
-      named_(std::move(named)),
+      options_(std::move(options)),
       condition_(fleet.io()),
       pushes_(fleet.io(), pushes_at_once) {
   // One that was chosen while it has not got murder yet is no better than any other.
   fleet_.set_on_setback([this](Member& member) {
-    if (host_ == &member && !ready_ && named_.empty()) choose(nullptr);
+    if (host_ == &member && !ready_ && options_.name.empty()) choose(nullptr);
   });
 }
 
@@ -60,7 +66,7 @@ asio::awaitable<void> Origin::prepare() {
 
 bool Origin::may_be(const Member& member) const {
   return !member.failed() && !member.given_up && !unfit_.contains(&member) &&
-         (named_.empty() || member.host.name == named_);
+         (options_.name.empty() || member.host.here || member.host.name == options_.name);
 }
 
 void Origin::choose(Member* member) {
@@ -71,6 +77,7 @@ void Origin::choose(Member* member) {
   probed_.clear();
   unreached_.clear();
   probes_failed_ = doubters_ = 0;
+  seeding_problem_.clear();
   if (member != nullptr) fleet_.report().origin = member->host.name;
   condition_.notify();
   fleet_.changed().notify();
@@ -82,7 +89,8 @@ asio::awaitable<Supply> Origin::supply(Member& member, NeedsBinary need, std::st
   const HostBinary binary = co_await binaries_.get(need.machine);
   Supply supply;
   supply.binary = binary.to_bootstrap();
-  if (host_ == nullptr && may_be(member)) choose(&member);
+  learn_address(need.client);
+  if (host_ == nullptr && !choose_here() && may_be(member)) choose(&member);
   bool fetch = host_ != &member && !swarm_is_closed_;
   if (fetch && !failure.empty() && told_[&member] == turn_) {
     fetch = false;
@@ -169,7 +177,9 @@ asio::awaitable<void> Origin::publish_binary(const std::string& machine) {
   const HostBinary binary = co_await binaries_.get(machine);
   // Its own binary the origin has already; another machine's it gets from here.
   std::shared_ptr<const std::string> gzip;
-  if (host_ != nullptr && machine_name(host_->hello.machine) != machine_name(machine))
+  // This machine's own is not the static one.
+  if (host_ != nullptr &&
+      (is_here() || machine_name(host_->hello.machine) != machine_name(machine)))
     gzip = co_await binaries_.compressed(machine, Packing::gzip);
   if (host_ == nullptr) throw Error(ErrorKind::unreachable, "the origin was lost");
   co_await publish(file_name(binary.to_bootstrap()) + ".gz", gzip.get());
@@ -177,9 +187,9 @@ asio::awaitable<void> Origin::publish_binary(const std::string& machine) {
 
 // --- the torrent ---------------------------------------------------------------------------------
 
-void Origin::set_torrent(const std::string& name, std::string torrent) {
-  torrent_name_ = name;
-  torrent_ = std::move(torrent);
+void Origin::set_payload(const Payload& payload) {
+  torrent_name_ = fmt::format("{}.torrent", payload.metainfo.info_hash.hex());
+  payload_ = payload;
 }
 
 std::string Origin::torrent_url() const { return runs_.files_url + torrent_name_; }
@@ -197,10 +207,11 @@ asio::awaitable<bool> Origin::torrent_ready(Member& candidate) {
   }
   if (swarm_is_closed_ || host_ == &candidate || unreached_.contains(&candidate)) co_return false;
   try {
-    co_await publish(torrent_name_, &torrent_);
+    co_await publish(torrent_name_, &payload_->torrent);
   } catch (const Error&) {
     co_return false;
   }
+  seed_here();
   co_return true;
 }
 
@@ -264,7 +275,7 @@ void Origin::close() {
   Member* const origin = host_;
   unfit_.insert(origin);
   out_of_reach_.insert(origin);
-  named_.clear();
+  options_.name.clear();
   const bool any_other = std::ranges::any_of(fleet_.connected(),
                                              [&](const Member* member) { return may_be(*member); });
   if (out_of_reach_.size() >= most_closed || !any_other) {
@@ -276,8 +287,8 @@ void Origin::close() {
     fleet_.changed().notify();
     return;
   }
-  fleet_.note(fmt::format("no other host reaches {} on {}: another one is the origin",
-                          origin->host.name, swarm_ports));
+  fleet_.note(fmt::format("no {}host reaches {} on {}: another one is the origin",
+                          origin->host.here ? "" : "other ", name_of(*origin), swarm_ports));
   choose(nullptr);
   if (on_closed_) on_closed_(*origin);
 }
@@ -292,8 +303,10 @@ asio::awaitable<void> Origin::set_up(Member& member) {
     tracker.deploy = fleet_.options().deploy;
     tracker.address = member.report.address;
     // The origin seeds and is not counted.
-    tracker.expect = static_cast<std::uint32_t>(fleet_.members().size() - 1);
+    tracker.expect =
+        static_cast<std::uint32_t>(fleet_.members().size() - (member.host.here ? 0 : 1));
     tracker.idle_s = 120;
+    tracker.with_session = member.host.here || !options_.outlives;
     // No second session is tried: one that cannot answer now is no origin.
     orders::TrackerRuns runs =
         co_await member.session->order(std::move(tracker), patience_with_tracker);
@@ -314,6 +327,7 @@ asio::awaitable<void> Origin::set_up(Member& member) {
 }
 
 asio::awaitable<void> Origin::ready(Member& candidate) {
+  learn_address(candidate.hello.client);
   while (!ready_) {
     if (fleet_.interrupted()) throw Error(ErrorKind::interrupted, "interrupted");
     if (host_ != nullptr && !may_be(*host_)) choose(nullptr);
@@ -337,22 +351,24 @@ asio::awaitable<void> Origin::ready(Member& candidate) {
         },
         fleet_.options().ssh.connect_timeout);
     // It may be dead, and ssh not know it yet. Who was named is waited for.
-    if (!news && turn == turn_ && !host_->is_connected() && named_.empty()) choose(nullptr);
+    if (!news && turn == turn_ && !host_->is_connected() && options_.name.empty())
+      choose(nullptr);
   }
 }
 
 /// The one that is wanted, also when it is still on its way; else one that is there.
 void Origin::look_for_host(Member& candidate) {
-  if (!named_.empty()) {
+  if (choose_here()) return;
+  if (!options_.name.empty()) {
     const auto named =
         std::find_if(fleet_.members().begin(), fleet_.members().end(),
-                     [&](const auto& member) { return member->host.name == named_; });
+                     [&](const auto& member) { return member->host.name == options_.name; });
     if (named != fleet_.members().end() && may_be(**named)) {
       choose(named->get());
       return;
     }
-    fleet_.note(fmt::format("{} cannot be the origin: another host is", named_));
-    named_.clear();
+    fleet_.note(fmt::format("{} cannot be the origin: another host is", options_.name));
+    options_.name.clear();
   }
   if (candidate.is_connected() && may_be(candidate)) {
     choose(&candidate);
@@ -370,14 +386,15 @@ asio::awaitable<void> Origin::replace(std::string why, bool out_of_reach) {
     unfit_.insert(host_);
     if (out_of_reach) out_of_reach_.insert(host_);
     fleet_.note(
-        fmt::format("another host takes the place of the origin, {}: {}", host_->host.name, why));
+        fmt::format("another host takes the place of the origin, {}: {}", name_of(*host_), why));
     choose(nullptr);
   }
-  named_.clear();
+  options_.name.clear();
   co_await take_over();
   if (ready_) co_return;
   // Nobody else: one that was lost may be back.
   unfit_ = out_of_reach_;
+  if (fleet_.has_here()) unfit_.insert(&fleet_.here());
   co_await take_over();
 }
 

@@ -15,13 +15,23 @@
 
 #include "fleet/fleet.hpp"
 #include "fleet/host_binaries.hpp"
+#include "fleet/payload.hpp"
 
 namespace murder::fleet {
 
+struct OriginOptions {
+  std::string name = {};  ///< the host that the user wants; empty: the first that answers
+  bool here = false;      ///< this machine is to be it, if the hosts reach it
+  /// At which they do; empty: the one that they see us come from.
+  std::string address = {};
+  std::string up = {};  ///< what this machine may send at most; empty: no limit
+  /// For a while it outlives the command, for transfers do. False: nothing is transferred.
+  bool outlives = true;
+};
+
 class Origin {
  public:
-  /// `named`: the host that the user wants (--origin); empty: the first that answers.
-  Origin(Fleet& fleet, HostBinaries& binaries, std::string named);
+  Origin(Fleet& fleet, HostBinaries& binaries, OriginOptions options = {});
 
   /// Told of a host that was the origin and that no other reaches.
   void set_on_closed(std::function<void(Member&)> on_closed) { on_closed_ = std::move(on_closed); }
@@ -33,14 +43,18 @@ class Origin {
   boost::asio::awaitable<Supply> supply(Member& member, NeedsBinary need, std::string failure);
   /// It has murder now. If the origin's doing is in doubt, it finds out; else returns at once.
   boost::asio::awaitable<void> bootstrapped(Member& member);
-  /// The torrent that is to lie at the origin, whichever host that is.
-  void set_torrent(const std::string& name, std::string torrent);
+  /// What is to be seeded: the torrent is to lie at the origin, whichever host that is.
+  void set_payload(const Payload& payload);
   /// Waits until it lies there and others reach it, `candidate` being one of those that try; when
   /// nobody is the origin, `candidate` becomes it. False: it is not to be had there (now), hand it
   /// over. Throws Error when none of the hosts can be the origin.
   boost::asio::awaitable<bool> torrent_ready(Member& candidate);
 
   Member* host() { return host_; }
+  /// This machine is it.
+  bool is_here() const { return host_ != nullptr && host_->host.here; }
+  /// Why this machine seeds no more; empty: it does, or is not the origin.
+  const std::string& seeding_problem() const { return seeding_problem_; }
   bool is_ready() const { return ready_; }
   /// There has been one.
   bool was_ready() const { return !announce_urls_.empty(); }
@@ -68,6 +82,13 @@ class Origin {
   boost::asio::awaitable<Supply> push(Member& member, Supply supply, NeedsBinary need,
                                       std::string failure);
   boost::asio::awaitable<void> take_over();
+  /// This machine as the origin: origin_here.cpp.
+  void learn_address(const std::string& client);
+  bool choose_here();
+  boost::asio::awaitable<void> connect_here();
+  void seed_here();
+  boost::asio::awaitable<void> seed(std::uint64_t turn);
+
   void choose(Member* member);
   void close();
   void look_for_host(Member& candidate);
@@ -76,7 +97,7 @@ class Origin {
   Fleet& fleet_;
   HostBinaries& binaries_;
   std::function<void(Member&)> on_closed_;
-  std::string named_;
+  OriginOptions options_;
   Member* host_ = nullptr;
   bool ready_ = false;
   bool setting_up_ = false;
@@ -100,7 +121,9 @@ class Origin {
   bool swarm_is_closed_ = false;
 
   std::string torrent_name_;
-  std::string torrent_;
+  std::optional<Payload> payload_;
+  std::uint64_t seeded_turn_ = 0;  ///< in which this machine was told to seed
+  std::string seeding_problem_;
   Condition condition_;
   Gate pushes_;
 };

@@ -9,7 +9,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <csignal>
+#include <filesystem>
 #include <fmt/format.h>
+#include <thread>
 
 #include "fleet/ssh_settings.hpp"
 
@@ -25,6 +27,8 @@ constexpr Duration patience_with_fetch = std::chrono::seconds(180);
 constexpr const char* bringing = "bringing murder there took too long";
 constexpr std::uint32_t fetch_seconds = 60;
 constexpr Duration patience_with_hello = std::chrono::seconds(20);
+constexpr Duration patience_with_agent = std::chrono::seconds(2);
+constexpr Duration look_every = std::chrono::milliseconds(2);
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -38,13 +42,30 @@ Session::Session(asio::io_context& io, const Host& host, const SshOptions& optio
       on_frame_(std::move(on_frame)),
       on_loss_(std::move(on_loss)) {}
 
-Session::~Session() = default;
+Session::~Session() {
+  // An agent here ends what it has started, when it is asked to.
+  if (!host_.here || !child_) return;
+  child_->signal(SIGTERM);
+  const Instant give_up = now() + patience_with_agent;
+  while (!child_->poll() && now() < give_up) std::this_thread::sleep_for(look_every);
+}
 
 asio::awaitable<orders::Hello> Session::open(const BootstrapOptions& bootstrap, Supplier supplier,
                                              std::function<void()> on_reached) {
-  const Shared self = shared_from_this();
   dialogue_.emplace(bootstrap);
-  child_.emplace(io_, ssh_command(options_, host_, remote_command(options_.sudo)));
+  co_return co_await start(ssh_command(options_, host_, remote_command(options_.sudo)),
+                           std::move(supplier), std::move(on_reached));
+}
+
+asio::awaitable<orders::Hello> Session::open_here(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), std::filesystem::read_symlink("/proc/self/exe"));
+  co_return co_await start(std::move(arguments), {}, {});
+}
+
+asio::awaitable<orders::Hello> Session::start(std::vector<std::string> command, Supplier supplier,
+                                              std::function<void()> on_reached) {
+  const Shared self = shared_from_this();
+  child_.emplace(io_, command);
   asio::co_spawn(io_, keep_reading_errors(self), asio::detached);
   // A deadline kills ssh, and what is being read ends.
   std::string over;
@@ -56,11 +77,14 @@ asio::awaitable<orders::Hello> Session::open(const BootstrapOptions& bootstrap, 
   deadline_->set(3 * options_.connect_timeout, "it let ssh connect and then did not answer");
   std::exception_ptr failure;
   try {
-    write(dialogue_->first_line());
-    co_await converse(supplier, [&] {
-      deadline_->set(patience_with_fetch, bringing);
-      if (on_reached) on_reached();
-    });
+    if (dialogue_) {
+      write(dialogue_->first_line());
+      std::function<void()> reached = [&] {
+        deadline_->set(patience_with_fetch, bringing);
+        if (on_reached) on_reached();
+      };
+      co_await converse(supplier, std::move(reached));
+    }
     deadline_->set(patience_with_hello, "murder was started there and did not answer");
     while (!hello_) {
       while (auto frame = reader_.next()) {
@@ -158,6 +182,7 @@ asio::awaitable<std::string> Session::read_some() {
 asio::awaitable<void> Session::throw_failure() {
   const int status = co_await child_->wait();
   read_last_errors();
+  if (host_.here) throw Error(ErrorKind::failed, how_agent_ended(status));
   std::string user = host_.user;
   if (user.empty() && is_refused_by_sudo(status, said_) && can_be_asked(options_)) {
     const SshSettings settings = co_await ask_ssh(io_, options_, host_);
@@ -188,9 +213,16 @@ asio::awaitable<void> Session::keep_reading(Shared /*self*/) {
   lose(reason);
 }
 
+std::string Session::how_agent_ended(int status) const {
+  const std::string_view said = std::string_view(said_).substr(0, said_.find_last_not_of('\n') + 1);
+  return fmt::format("murder's own process here ended with status {}{}{}", status,
+                     said.empty() ? "" : ": ", printable(said.substr(said.rfind('\n') + 1)));
+}
+
 asio::awaitable<std::string> Session::how_it_ended() {
   const int status = co_await child_->wait();
   read_last_errors();
+  if (host_.here) co_return how_agent_ended(status);
   if (!aborted_.empty()) co_return fmt::format("the ssh session was lost: {}", aborted_);
   if (status == 0) co_return "the session ended";
   co_return fmt::format("the ssh session was lost: {}", explain_ssh_failure(status, said_).reason);

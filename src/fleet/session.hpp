@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/units.hpp"
@@ -74,6 +75,10 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<orders::Hello> open(const BootstrapOptions& bootstrap, Supplier supplier,
                                              std::function<void()> on_reached);
 
+  /// The same with an agent on this machine, this very program with these arguments. It ends with
+  /// the session, and with it what was ordered to.
+  boost::asio::awaitable<orders::Hello> open_here(std::vector<std::string> arguments);
+
   /// Orders, and waits for the answer. Throws the host's own Error; Error{unreachable} when the
   /// session is lost or `patience` is over.
   template <class O>
@@ -110,6 +115,8 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<orders::Frame> exchange(std::uint64_t id, std::string json,
                                                  std::span<const std::uint8_t> attachment,
                                                  Duration patience, std::string what);
+  boost::asio::awaitable<orders::Hello> start(std::vector<std::string> command,
+                                              Supplier supplier, std::function<void()> on_reached);
   boost::asio::awaitable<void> converse(Supplier& supplier, std::function<void()> on_reached);
   boost::asio::awaitable<std::string> read_some();
   boost::asio::awaitable<void> serve(NeedsBinary& need, std::string failure, Supplier& supplier);
@@ -117,6 +124,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<void> keep_reading_errors(Shared self);
   boost::asio::awaitable<void> keep_writing(Shared self);
   boost::asio::awaitable<std::string> how_it_ended();
+  std::string how_agent_ended(int status) const;
   boost::asio::awaitable<void> throw_failure();
   template <class Take>
   boost::asio::awaitable<bool> receive(net::ChildProcess::Stream& stream, Take take);

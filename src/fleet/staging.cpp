@@ -31,7 +31,7 @@ void Staging::set_payload(const Payload& payload) {
   in_swarm_ = swarm::Bitfield(payload.metainfo.piece_count());
   nothing_ = in_swarm_;
   fleet_.report().tag = payload.metainfo.tag();
-  origin_.set_torrent(fmt::format("{}.torrent", payload.metainfo.info_hash.hex()), payload.torrent);
+  origin_.set_payload(payload);
   fleet_.changed().notify();
 }
 

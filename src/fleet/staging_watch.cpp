@@ -192,7 +192,11 @@ asio::awaitable<void> Staging::watch_origin() {
   while (!over()) {
     co_await sleep_for(fleet_.io(), watch_every);
     if (over() || !payload_ || spoiled_) continue;
-    co_await look_after_origin(now());
+    // What is fed is compared with its digests; what is seeded here is not.
+    if (origin_.is_here() && state_of(payload_->fd, payload_->path) != payload_->state)
+      spoil(describe_change(*payload_));
+    else
+      co_await look_after_origin(now());
   }
 }
 
@@ -232,9 +236,11 @@ asio::awaitable<void> Staging::look_after_origin(Instant t) {
   const bool out_of_reach = origin != nullptr && origin_is_out_of_reach(*origin, t);
   if (origin == nullptr || origin->failed()) {
     lost = origin == nullptr ? "it failed" : origin->report.reason;
+  } else if (!origin_.seeding_problem().empty()) {
+    lost = origin_.seeding_problem();
   } else if (out_of_reach) {
     lost = "no other host reaches it on the swarm's ports (TCP 8998 to 9060)";
-  } else if (t - origin_heard_ > silence()) {
+  } else if (!origin_.is_here() && t - origin_heard_ > silence()) {
     lost = fmt::format("it has said nothing for {}", format_duration(silence()));
   } else if (tracker_is_silent && origin->is_connected()) {
     // The tracker alone may have died: its host starts it again, unless it is silent too.
@@ -247,8 +253,9 @@ asio::awaitable<void> Staging::look_after_origin(Instant t) {
   if (lost.empty() && !tracker_is_silent) co_return;
   if (!lost.empty()) {
     if (origin != nullptr) stop_feed(*origin);
+    const bool was_here = origin_.is_here();
     co_await origin_.replace(lost, out_of_reach);
-    if (out_of_reach) cut_off(*origin);
+    if (out_of_reach && !was_here) cut_off(*origin);
   }
   if (origin_.is_ready()) co_await moved();
   tracker_heard_ = origin_heard_ = now();

@@ -8,10 +8,12 @@ namespace murder::orders {
 using Json = nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Hello, protocol, version, machine, host_name, user,
-                                                address, clock_ms, descriptors)
+                                                address, client, clock_ms, descriptors)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Look, dest, tag, info_hash)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Tracker, deploy, address, expect, idle_s)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Tracker, deploy, address, expect, idle_s,
+                                                with_session)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Publish, deploy, file)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Seed, torrent, payload, trackers, host, address, up)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Stage, dest, tag, info_hash, torrent_url, trackers,
                                                 host, address, seeder, serve, owner, up, down,
                                                 timeout_s, linger_s)
@@ -188,6 +190,7 @@ A parse_answer(std::string_view text) {
 MURDER_ORDER(Look);
 MURDER_ORDER(Tracker);
 MURDER_ORDER(Publish);
+template std::string encode_order(std::uint64_t, const Seed&);
 MURDER_ORDER(Stage);
 MURDER_ORDER(Lock);
 template std::string encode_order(std::uint64_t, const Unlock&);

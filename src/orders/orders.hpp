@@ -33,6 +33,7 @@ struct Hello {
   std::string host_name;
   std::string user;
   std::string address;            ///< the server side of $SSH_CONNECTION; empty without
+  std::string client;             ///< the other side: where the control machine comes from
   std::int64_t clock_ms = 0;      ///< since 1970
   std::uint64_t descriptors = 0;  ///< the limit on open files
 };
@@ -57,6 +58,7 @@ struct Tracker {
   std::uint32_t expect = 0;
   /// Ends by itself when nobody has asked anything for so long.
   std::uint32_t idle_s = 600;
+  bool with_session = false;  ///< ends with this session, too
 };
 
 /// Puts the attachment into the tracker's folder, or the running executable itself (gzip) when
@@ -66,6 +68,20 @@ struct Publish {
   static constexpr std::string_view name = "publish";
   std::string deploy;
   std::string file;  ///< a plain name
+};
+
+/// Serve what lies on this machine already, for as long as the session lives: what the control
+/// machine gives itself to do when it is the origin. Answered when the seeder has ended; until then
+/// what it says is passed on.
+struct Seed {
+  using Answer = struct Done;
+  static constexpr std::string_view name = "seed";
+  std::string torrent;  ///< paths
+  std::string payload;
+  std::vector<std::string> trackers;
+  std::string host;     ///< what the tracker calls it
+  std::string address;  ///< at which others reach it
+  std::string up;       ///< a rate as `murder seed` takes it; empty: no limit
 };
 
 /// Fetch the release, verify, unpack: a transfer that outlives the session. One that runs already
@@ -330,7 +346,7 @@ struct Probed {
   std::vector<Result> results;
 };
 
-using Order = std::variant<Look, Tracker, Publish, Stage, Lock, Unlock, Activate, Check, Rollback,
+using Order = std::variant<Look, Tracker, Publish, Seed, Stage, Lock, Unlock, Activate, Check, Rollback,
                            ListReleases, Verify, Prune, Examine, Listen, Probe>;
 
 // --- JSON ----------------------------------------------------------------------------------------

@@ -256,18 +256,25 @@ class TrackerTest : public AgentTest {
     fs::create_directory(state());
   }
   void TearDown() override {
-    for (const auto& folder : fs::directory_iterator(state())) {
-      const std::string lock = (folder.path() / "lock").native();
-      // Whoever holds the lock open is the tracker.
-      for (const auto& process : fs::directory_iterator("/proc")) {
-        std::error_code ec;
-        if (fs::read_symlink(process.path() / "fd/3", ec) == lock && !ec)
-          ::kill(std::stoi(process.path().filename().native()), SIGKILL);
-      }
+    for (const auto& folder : fs::directory_iterator(state()))
+      for (const pid_t tracker : trackers_in(folder.path())) ::kill(tracker, SIGKILL);
+  }
+  /// Whoever holds the folder's lock open is one.
+  static std::vector<pid_t> trackers_in(const fs::path& folder) {
+    std::vector<pid_t> found;
+    for (const auto& process : fs::directory_iterator("/proc")) {
+      std::error_code ec;
+      if (fs::read_symlink(process.path() / "fd/3", ec) == folder / "lock" && !ec)
+        found.push_back(std::stoi(process.path().filename().native()));
     }
+    return found;
   }
   orders::Tracker order(const std::string& deploy) const {
-    return {.deploy = deploy, .address = "127.0.0.1", .expect = 16, .idle_s = 77};
+    return {.deploy = deploy,
+            .address = "127.0.0.1",
+            .expect = 16,
+            .idle_s = 77,
+            .with_session = false};
   }
 };
 
@@ -294,6 +301,21 @@ TEST_F(TrackerTest, one_of_the_same_deploy_is_used_again_by_the_next_session) {
   EXPECT_TRUE(is_there(state() / "deploy-d1"));
   control.ask(order("d2"));
   EXPECT_TRUE(is_there(state() / "deploy-d2/files"));
+}
+
+TEST_F(TrackerTest, one_that_is_for_the_session_alone_ends_with_it) {
+  orders::Tracker given = order("d1");
+  given.with_session = true;
+  {
+    Control control(state());
+    control.ask(given);
+    // A second session uses it, and does not take it along when it ends.
+    Control other(state());
+    other.ask(given);
+    other.close();
+    EXPECT_EQ(trackers_in(state() / "deploy-d1").size(), 1u);
+  }
+  while (!trackers_in(state() / "deploy-d1").empty()) std::this_thread::yield();
 }
 
 TEST_F(TrackerTest, without_an_address_it_is_refused) {

@@ -81,6 +81,11 @@ def test_shared_paths_old_releases_and_a_destination_of_its_own(rollouts, eventu
     assert states(fleet.run("verify")) == ["reached"] * 2, "links are no drift"
     assert not (dests[0] / ".murder/packs/v1.tar.zst").exists()
 
+    # Whoever only looks leaves no tracker behind.
+    looked = set(lab.host(0).processes("^murder tracker"))
+    fleet.run("releases")
+    assert set(lab.host(0).processes("^murder tracker")) <= looked
+
     # Never the live one nor the one before it, though they are old.
     for tag in ("v5", "v6", "v7"):
         fleet.deploy(tag, "--keep", "0", "--stage-only")
