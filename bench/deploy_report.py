@@ -8,7 +8,8 @@ FLEET = 5000  # to which the costs of the deploy process are extended
 def figures_of(row):
     """[(what, its values, unit, what it must be at most or None)] of a row's result."""
     f = row["figures"]
-    less = lambda name: [value - by_hand for value, by_hand in zip(f[name], f["by_hand"])]
+    less = lambda name, *others: [value - sum(rest) for value, *rest in
+                                  zip(f[name], *(f[other] for other in ("by_hand", *others)))]
     by_copy = lambda name: [value / copy for value, copy in zip(f[name], f["copy"])]
     if "floor" in f:
         return [("`ssh HOST true` to all at once", f["floor"], "s", None),
@@ -17,7 +18,11 @@ def figures_of(row):
                 ("… more than the transfer", less("first"), "s", 2.0),
                 ("bootstrapped: Enter to live on all", f["bootstrapped"], "s", None),
                 ("… more than the transfer", less("bootstrapped"), "s", 1.0),
-                ("deploy of what is live already", f["live_already"], "s", 2.0)]
+                ("… more than the transfer and `ssh HOST true`", less("bootstrapped", "floor"), "s", None),
+                ("deploy of what is live already", f["live_already"], "s", 2.0),
+                ("key exchange curve25519-sha256: `ssh HOST true`", f["classical_floor"], "s", None),
+                ("… bootstrapped: Enter to live on all", f["classical"], "s", None),
+                ("… more than the transfer", less("classical"), "s", 1.0)]
     if "copy" in f:
         return [("one copy of the pack, `ssh HOST 'cat >/dev/null'`", f["copy"], "s", None),
                 ("first deploy: Enter to staged on all, ÷ the copy", by_copy("first"), "", 1.1),

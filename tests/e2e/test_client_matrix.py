@@ -1,0 +1,190 @@
+"""Clients of other makes, as they come from Debian, in our swarm and we in theirs: each fetches from murder's seeder,
+seeds to murder's peers, and is one of eight that share a swarm. What they take is said in the report (pytest -rP).
+"""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from clients import CLIENTS, PYTHON, Clients, Net, end, has_whole, report, seconds_until
+from swarm import digest, wait_for_event
+
+MBIT = 40
+SIZE = 6_000_000
+
+
+@pytest.fixture
+def clients(murder, start_program, folder):
+    """clients(machines): Clients on a new net."""
+    nets = []
+
+    def make(machines, mbit=MBIT):
+        nets.append(Net(folder, machines, mbit))
+        return Clients(nets[-1], murder, start_program, folder)
+
+    yield make
+    for net in nets:
+        net.close()
+
+
+@pytest.fixture
+def packed(run, make_tree, folder, scaled):
+    """packed(url): (pack, torrent) whose torrent names that tracker."""
+    def make(url, *arguments):
+        source = make_tree(folder / "source", {"app": scaled(SIZE), "etc/conf": b"x" * 5000})
+        pack = folder / "v1.tar.zst"
+        run("pack", source, "-o", pack, "--tag", "v1", "--tracker", url, *arguments)
+        return pack, folder / "v1.torrent"
+    return make
+
+
+def each_client(test):
+    return pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)(test)
+
+
+@each_client
+def test_it_fetches_from_our_seeder_and_announces_to_our_tracker(client, clients, packed, request):
+    swarm = clients(2)
+    pack, torrent = packed(swarm.tracker_url)
+    swarm.tracker()
+    swarm.seed(torrent, pack)
+    stock = swarm.stock(client, torrent, swarm.net.machines[1])
+    took = seconds_until(lambda: has_whole(stock, pack), stock)
+    report(request, f"{client.name} leeches", took / swarm.net.seconds_of_copy(pack.stat().st_size))
+    end(stock)
+
+
+@each_client
+def test_it_seeds_to_our_peers(client, clients, packed, request):
+    swarm = clients(2)
+    pack, torrent = packed(swarm.tracker_url)
+    swarm.tracker()
+    stock = swarm.stock(client, torrent, swarm.net.machines[0], payload=pack)
+    seconds_until(lambda: client.serves(stock), stock)
+    peer = swarm.peer(torrent, swarm.net.machines[1], "--linger", "none")
+    complete = wait_for_event(peer, "complete")
+    result = peer.wait()
+    assert result.status == 0, result
+    report(request, f"{client.name} seeds",
+           (complete["t"] - peer.began) / swarm.net.seconds_of_copy(pack.stat().st_size))
+    end(stock)
+
+
+@each_client
+def test_it_is_one_of_eight(client, clients, packed, request):
+    """It does not starve, and costs the seven little."""
+    swarm = clients(9)
+    pack, torrent = packed(swarm.tracker_url)
+    swarm.tracker()
+    swarm.seed(torrent, pack)
+    stock = swarm.stock(client, torrent, swarm.net.machines[1])
+    peers = [swarm.peer(torrent, machine, "--linger", "30s") for machine in swarm.net.machines[2:]]
+    began = min(peer.began for peer in peers)
+    last = max(wait_for_event(peer, "complete")["t"] for peer in peers) - began
+    limit = swarm.net.seconds_of_copy(pack.stat().st_size)
+    took = seconds_until(lambda: has_whole(stock, pack), stock)
+    report(request, f"seven murder peers beside {client.name}", last / limit)
+    report(request, f"{client.name} beside seven murder peers", took / limit)
+    for peer in peers:
+        assert peer.status is None or peer.status == 0
+        assert not [1 for line in peer.out.splitlines() if '"peer_banned"' in line]
+    end(stock)
+
+
+def test_all_of_them_in_one_swarm(clients, packed):
+    present = [client for client in CLIENTS.values() if client.is_there()]
+    swarm = clients(1 + len(present) + 3)
+    pack, torrent = packed(swarm.tracker_url)
+    swarm.tracker()
+    swarm.seed(torrent, pack)
+    machines = iter(swarm.net.machines[1:])
+    stocks = [swarm.stock(client, torrent, next(machines)) for client in present]
+    peers = [swarm.peer(torrent, machine, "--linger", "30s") for machine in machines]
+    for peer in peers:
+        wait_for_event(peer, "complete")
+    for stock in stocks:
+        seconds_until(lambda stock=stock: has_whole(stock, pack), stock)
+    assert all(digest(stock.folder / pack.name) == digest(pack) for stock in stocks)
+
+
+# --- trackers -----------------------------------------------------------------------------------------------------------
+
+
+def test_our_peers_find_each_other_through_opentracker(clients, packed, start_program, folder, eventually):
+    program = shutil.which("opentracker")
+    if program is None:
+        pytest.skip("opentracker is not installed")
+    swarm = clients(3)
+    first = swarm.net.machines[0]
+    url = f"http://{first.address}:6969/announce"
+    pack, torrent = packed(url)
+    start_program(*first.command(program, "-i", first.address, "-p", "6969", "-P", "6969", "-d", folder,
+                                 "-u", "root"))
+    eventually(lambda: first.listens_on(6969), "opentracker to listen")
+    swarm.seed(torrent, pack)
+    peers = [swarm.peer(torrent, machine, "--linger", "none") for machine in swarm.net.machines[1:]]
+    for peer in peers:
+        result = peer.wait()
+        assert result.status == 0, result
+        assert [event["ok"] for event in result.events("tracker")] == [True]
+
+
+# --- torrents that others made, and ours in their hands ------------------------------------------------------------------
+
+
+def create_with_libtorrent(payload, torrent, url, piece_length, flags):
+    code = ("import sys, libtorrent as lt\n"
+            "path, out, url, size, flags = sys.argv[1:]\n"
+            "fs = lt.file_storage(); lt.add_files(fs, path)\n"
+            "t = lt.create_torrent(fs, piece_size=int(size), flags=int(flags))\n"
+            "t.add_tracker(url)\n"
+            "import os; lt.set_piece_hashes(t, os.path.dirname(path))\n"
+            "open(out, 'wb').write(lt.bencode(t.generate()))\n")
+    return [PYTHON, "-c", code, payload, torrent, url, piece_length, flags]
+
+
+V1_ONLY, HYBRID = 64, 0  # libtorrent's create_torrent::v1_only, and without it
+MAKERS = {
+    "mktorrent": lambda p, t, u: ["mktorrent", "-l", "18", "-a", u, "-o", t, p],
+    "transmission-create": lambda p, t, u: ["transmission-create", "-s", "32", "-t", u, "-o", t, p],
+    "libtorrent-v1": lambda p, t, u: create_with_libtorrent(p, t, u, 16384, V1_ONLY),
+    "libtorrent-hybrid": lambda p, t, u: create_with_libtorrent(p, t, u, 65536, HYBRID),
+    "libtorrent-4MiB": lambda p, t, u: create_with_libtorrent(p, t, u, 4 << 20, V1_ONLY),
+}
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_torrent_that_another_made_is_served_and_fetched(maker, swarm, folder):
+    payload, torrent = folder / "disk.img", folder / "disk.torrent"
+    payload.write_bytes(os.urandom(9_000_000))
+    swarm.tracker()
+    argv = [str(word) for word in MAKERS[maker](payload, torrent, swarm.tracker_url)]
+    if shutil.which(argv[0]) is None:
+        pytest.skip(f"{argv[0]} is not installed")
+    subprocess.run(argv, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    seeder = swarm.seed(torrent, payload, tracker=())
+    wait_for_event(seeder, "tracker", where=lambda event: event["ok"])  # the one that the torrent names
+    result = swarm.peer(torrent, folder / "host", "--file-only", "--linger", "none").wait()
+    assert result.status == 0, result
+    assert digest(folder / "host/disk.img") == digest(payload)
+
+
+READERS = {
+    "transmission-show": lambda torrent: ["transmission-show", torrent],
+    "aria2c": lambda torrent: ["aria2c", "-S", torrent],
+    "libtorrent": lambda torrent: [PYTHON, "-c", "import sys, libtorrent as lt; print(lt.torrent_info(sys.argv[1]).name())",
+                                   torrent],
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_our_torrents_are_accepted(reader, packed):
+    _, torrent = packed("http://198.18.4.1:8998/announce")
+    argv = READERS[reader](str(torrent))
+    if shutil.which(argv[0]) is None:
+        pytest.skip(f"{argv[0]} is not installed")
+    shown = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
+    assert shown.returncode == 0, shown
+    assert "v1.tar.zst" in shown.stdout
