@@ -13,13 +13,14 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::uint64_t first_window = 1u << 20;
-constexpr std::uint64_t least_window = 256u << 10;
+constexpr std::uint64_t first_window = 256u << 10;
+constexpr std::uint64_t least_window = 64u << 10;
 constexpr std::uint64_t most_window = 16u << 20;
-/// A piece that is acknowledged sooner lets the window grow, one that takes longer than the other
-/// makes it shrink.
+/// What a piece may wait on its way: one that is acknowledged sooner lets the window grow, one that
+/// waits longer than the other makes it shrink. The orders for the host wait as long, and where
+/// its own link is the thin one so does everything that others ask it for.
 constexpr Duration soon = std::chrono::milliseconds(250);
-constexpr Duration late = std::chrono::milliseconds(1000);
+constexpr Duration late = std::chrono::milliseconds(600);
 /// The swarm brings the rest; whether it does is asked so often.
 constexpr Duration ask_again = std::chrono::milliseconds(500);
 constexpr Duration patience = std::chrono::seconds(60);
@@ -91,9 +92,10 @@ void Feed::acknowledged(PieceIndex piece) {
   under_way_.erase(it);
   if (since_change_bytes_ < window_bytes_) return;
   since_change_bytes_ = 0;
-  if (took < soon)
+  const Duration waited = took - session_->round_trip();
+  if (waited < soon)
     window_bytes_ = std::min(window_bytes_ * 2, most_window);
-  else if (took > late)
+  else if (waited > late)
     window_bytes_ = std::max(window_bytes_ / 2, least_window);
 }
 
@@ -142,8 +144,7 @@ std::vector<std::uint8_t> Feed::read(PieceIndex piece) const {
       read_exactly_at(payload_.fd, bytes, metainfo.piece_offset(piece), payload_.path);
   const bool same = there && (metainfo.piece_sha256.empty() ||
                               sha256(bytes) == metainfo.piece_sha256[piece.value()]);
-  if (!same)
-    throw PayloadChanged(ErrorKind::failed, describe_change(payload_));
+  if (!same) throw PayloadChanged(ErrorKind::failed, describe_change(payload_));
   return bytes;
 }
 

@@ -1,6 +1,8 @@
 #include "fleet/origin.hpp"
 
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <fmt/format.h>
 #include <span>
 
@@ -200,11 +202,14 @@ asio::awaitable<bool> Origin::torrent_ready(Member& candidate) {
     if (swarm_is_closed_) co_return false;
     if (host_ == &candidate) {
       const bool other = co_await wait_for_proof();
-      if (!other) co_return false;
+      if (other) continue;
+      publish_torrent();
+      co_return false;
     } else {
       co_await prove(candidate);
     }
   }
+  if (host_ == &candidate) publish_torrent();
   if (swarm_is_closed_ || host_ == &candidate || unreached_.contains(&candidate)) co_return false;
   try {
     co_await publish(torrent_name_, &payload_->torrent);
@@ -213,6 +218,14 @@ asio::awaitable<bool> Origin::torrent_ready(Member& candidate) {
   }
   seed_here();
   co_return true;
+}
+
+/// Before the pieces are on their way there, for the others would wait behind those for it.
+void Origin::publish_torrent() {
+  const auto publish_it = [this]() -> asio::awaitable<void> {
+    co_await publish(torrent_name_, &payload_->torrent);
+  };
+  asio::co_spawn(fleet_.io(), publish_it, asio::detached);
 }
 
 /// The first origin begins at once. The next is not sent the release, which may take long, before
@@ -351,8 +364,7 @@ asio::awaitable<void> Origin::ready(Member& candidate) {
         },
         fleet_.options().ssh.connect_timeout);
     // It may be dead, and ssh not know it yet. Who was named is waited for.
-    if (!news && turn == turn_ && !host_->is_connected() && options_.name.empty())
-      choose(nullptr);
+    if (!news && turn == turn_ && !host_->is_connected() && options_.name.empty()) choose(nullptr);
   }
 }
 

@@ -78,6 +78,7 @@ class Origin {
   boost::asio::awaitable<bool> probe(Member& member);
   boost::asio::awaitable<bool> find_another(Member& member);
   boost::asio::awaitable<void> publish(std::string file, const std::string* content);
+  void publish_torrent();
   boost::asio::awaitable<void> publish_binary(const std::string& machine);
   boost::asio::awaitable<Supply> push(Member& member, Supply supply, NeedsBinary need,
                                       std::string failure);

@@ -232,11 +232,12 @@ void Engine::show_more(Link& link, Instant now) {
     have().for_each_not_in(link.told, [&](PieceIndex piece) { tell_have(link, piece, now); });
     return;
   }
-  // Enough that the next request is never late: 100 ms of what the link takes, at least three
-  // pieces.
+  // Enough that the next request is never late: 100 ms of what the link takes, or two round trips
+  // (so that a link that is held back by its window doubles it), at least three pieces.
+  const double seconds = std::max(0.1, 2 * to_seconds(link.round_trip));
   const auto window =
       std::max({3 * std::uint64_t{config_.geometry.piece_length}, std::uint64_t{64} * 1024,
-                static_cast<std::uint64_t>(link.upload_rate * 0.1)});
+                static_cast<std::uint64_t>(link.upload_rate * seconds)});
   for (const PieceIndex piece : seed_->extend(link.id, window, link.theirs, now))
     tell_have(link, piece, now);
 }

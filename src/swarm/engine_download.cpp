@@ -14,10 +14,13 @@ std::uint64_t Engine::window_bytes(const Link& link) const {
   // trip.
   const auto in_flight = static_cast<std::uint64_t>(2 * link.rate * to_seconds(link.round_trip));
   const std::uint64_t block = std::max(link.block_bytes, unit_bytes);
+  if (!link.murder) {
+    const auto between_turns = static_cast<std::uint64_t>(link.rate * to_seconds(stock_pulse));
+    return std::min(std::max(least_of_stock, in_flight + between_turns), max_window_bytes);
+  }
   // With many links asked, one block of each fills our downlink, and waits at each for its turn
   // among as many others: a second one would only wait longer. Unless we are behind the others.
-  const bool one_is_enough =
-      link.murder && links_.size() >= many_links && progress_told_ + 1 >= ahead_;
+  const bool one_is_enough = links_.size() >= many_links && progress_told_ + 1 >= ahead_;
   const std::uint64_t window = one_is_enough ? std::max(block, in_flight) : 2 * block + in_flight;
   return std::min(window, max_window_bytes);
 }

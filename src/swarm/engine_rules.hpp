@@ -16,6 +16,10 @@ namespace murder::swarm {
 // Download.
 inline constexpr std::uint64_t max_window_bytes = 8u << 20;  ///< asked of one link
 inline constexpr std::size_t many_links = 6;  ///< so many that one block asked of each is enough
+/// Stock clients serve their queues on a timer, as slow as 500 ms, not when a request comes: what
+/// is asked of one has to last that long, whatever the round trip.
+inline constexpr std::uint64_t least_of_stock = 256u << 10;
+inline constexpr Duration stock_pulse = std::chrono::milliseconds(1000);
 inline constexpr std::uint64_t max_verifying_bytes = 32u
                                                      << 20;  ///< received and waiting for the disk
 inline constexpr std::uint64_t max_unasked_bytes =

@@ -17,6 +17,18 @@ TEST_F(EngineTest, stock_clients_are_asked_for_16_KiB_after_their_unchoke) {
     EXPECT_EQ(request.block.length, unit_bytes);
 }
 
+/// transmission answers every half second, whatever is asked: what is asked for must last so long.
+TEST_F(EngineTest, a_stock_client_is_asked_for_enough_to_last_until_its_next_turn) {
+  make(256, false);
+  const LinkId stock = connect(1, "-TR3000-");
+  say(stock, wire::HaveAll{});
+  say(stock, wire::Unchoke{});
+  std::uint64_t asked = 0;
+  for (const auto& request : out_.take<wire::Request>(stock)) asked += request.block.length;
+  EXPECT_GE(asked, 256u * 1024);
+  EXPECT_LT(asked, 256u * 1024 + unit_bytes);
+}
+
 TEST_F(EngineTest, a_choke_without_bep_6_gives_the_requests_back) {
   make(4, false);
   const LinkId stock = connect(1, "-XX0001-", false);
