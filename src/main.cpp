@@ -19,6 +19,7 @@ void add_commands(CLI::App& app, murder::cli::Action& action) {
   add_demo(app, action);
   add_simulate(app, action);
   add_hosts(app, action);
+  add_manual(app, action);
 }
 
 }  // namespace

@@ -41,5 +41,7 @@ void add_record_commands(CLI::App& app, Action& action);  ///< status, history, 
 void add_demo(CLI::App& app, Action& action);
 void add_simulate(CLI::App& app, Action& action);
 void add_hosts(CLI::App& app, Action& action);
+/// Hidden: what is made from all the commands; looked at when it is run.
+void add_manual(CLI::App& app, Action& action);
 
 }  // namespace murder::cli

@@ -11,6 +11,7 @@
 #include "base/standard_streams.hpp"
 #include "base/units.hpp"
 #include "cli/background.hpp"
+#include "cli/command_table.hpp"
 #include "cli/commands.hpp"
 #include "cli/swarm_flags.hpp"
 #include "host/daemons.hpp"
@@ -130,11 +131,14 @@ void add_peer(CLI::App& app, Action& action) {
                     "Only fetch the pack or file, to DEST/NAME");
   command->add_flag("--activate", arguments->activate,
                     "Switch DEST/current to it when it is staged");
-  command
-      ->add_option("--linger", arguments->linger,
-                   "How long to go on serving: swarm (default: until everyone has it, at most 5 "
-                   "minutes), none, forever or a duration such as 30s")
-      ->type_name("TIME");
+  CLI::Option* const linger =
+      command
+          ->add_option(
+              "--linger", arguments->linger,
+              "How long to go on serving: swarm (default: until everyone has it, at most 5 "
+              "minutes), none, forever or a duration such as 30s")
+          ->type_name("TIME");
+  offers(*linger, "swarm none forever");
   command->add_flag("--detach", arguments->detach, "Return when it is staged; a child lingers");
   command
       ->add_option("--timeout", arguments->timeout,

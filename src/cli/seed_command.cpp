@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "cli/background.hpp"
+#include "cli/command_table.hpp"
 #include "cli/commands.hpp"
 #include "cli/swarm_flags.hpp"
 #include "node/metainfo_source.hpp"
@@ -50,11 +51,14 @@ void add_seed(CLI::App& app, Action& action) {
   command->add_option("--from", arguments->from, "The pack or file that it was made from")
       ->required()
       ->type_name("FILE");
-  command
-      ->add_option("--linger", arguments->linger,
-                   "How long to serve: forever (default), swarm (until everyone has it, at most 5 "
-                   "minutes) or a duration such as 30s")
-      ->type_name("TIME");
+  CLI::Option* const linger =
+      command
+          ->add_option(
+              "--linger", arguments->linger,
+              "How long to serve: forever (default), swarm (until everyone has it, at most 5 "
+              "minutes) or a duration such as 30s")
+          ->type_name("TIME");
+  offers(*linger, "forever swarm");
   arguments->swarm.add_to(*command);
   arguments->background.add_to(*command);
   command->callback([arguments, &action] {

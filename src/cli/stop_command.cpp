@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/units.hpp"
 #include "cli/background.hpp"
+#include "cli/command_table.hpp"
 #include "cli/commands.hpp"
 #include "cli/wording.hpp"
 #include "host/daemons.hpp"
@@ -140,7 +141,8 @@ void add_stop(CLI::App& app, Action& action) {
       "  murder stop seed v7\n"
       "  murder stop peer --all\n"
       "  murder stop --list");
-  command->add_option("ROLE", arguments->role, "tracker, seed or peer");
+  offers(*command->add_option("ROLE", arguments->role, "tracker, seed or peer"),
+         "tracker seed peer");
   command->add_option(
       "NAME", arguments->name,
       "The TAG that a seeder or peer serves; a tracker's ADDRESS:PORT or PORT, which "
