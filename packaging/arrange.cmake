@@ -4,13 +4,14 @@
 set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY})
 
 if(CPACK_GENERATOR STREQUAL "TGZ")
-  file(INSTALL ${CPACK_MURDER_PORTABLE} DESTINATION ${root}/bin RENAME murder USE_SOURCE_PERMISSIONS)
+  file(COPY_FILE ${CPACK_MURDER_PORTABLE} ${root}/bin/murder)
   return()
 endif()
 
 set(doc ${root}/usr/share/doc/murder)
-file(INSTALL ${CPACK_MURDER_PACKAGING}/debian/copyright DESTINATION ${doc}
-     PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+file(COPY_FILE ${CPACK_MURDER_PACKAGING}/debian/copyright ${doc}/copyright)
+file(MAKE_DIRECTORY ${root}/usr/share/lintian/overrides)
+file(COPY_FILE ${CPACK_MURDER_PACKAGING}/debian/lintian-overrides ${root}/usr/share/lintian/overrides/murder)
 file(REMOVE ${doc}/LICENSE)
 file(REMOVE ${doc}/CHANGELOG.md)
 string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)
@@ -20,7 +21,8 @@ file(WRITE ${doc}/changelog
      " -- ${CPACK_PACKAGE_CONTACT}  ${now}\n")
 file(GLOB manuals ${root}/usr/share/man/man1/*.1)
 execute_process(COMMAND gzip -9n ${doc}/changelog ${manuals} COMMAND_ERROR_IS_FATAL ANY)
-file(INSTALL ${doc}/examples/murder.toml DESTINATION ${root}/etc/murder)
+file(MAKE_DIRECTORY ${root}/etc/murder)
+file(COPY_FILE ${doc}/examples/murder.toml ${root}/etc/murder/murder.toml)
 file(MAKE_DIRECTORY ${root}/lib)
 file(RENAME ${root}/usr/lib/systemd ${root}/lib/systemd)
 file(MAKE_DIRECTORY ${root}/var/lib/murder)

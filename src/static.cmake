@@ -60,7 +60,7 @@ endforeach()
 add_executable(murder_portable EXCLUDE_FROM_ALL main.cpp)
 add_dependencies(murder_portable ${libraries} murder_fmt)
 target_link_libraries(murder_portable PRIVATE murder_options -Wl,--start-group ${archives} -Wl,--end-group)
-target_link_options(murder_portable PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections -s)
+target_link_options(murder_portable PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,-z,relro,-z,now -s)
 set_target_properties(murder_portable PROPERTIES
                       OUTPUT_NAME murder-portable
                       RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
