@@ -109,11 +109,11 @@ void use_log(const UniqueFd& log) {
 /// In the child.
 class Background {
  public:
-  Background(Context& context, const BackgroundFlags& flags, Daemon daemon, UniqueFd parent)
+  Background(Context& context, const BackgroundFlags& flags, Daemon daemon, int parent)
       : context_(context),
         daemon_(std::move(daemon)),
-        parent_(std::move(parent)),
-        folder_(daemon_folder([](const std::string& name) { return std::getenv(name.c_str()); })) {
+        parent_(parent),
+        folder_(own_daemon_folder()) {
     if (!flags.log.empty()) daemon_.log = fs::absolute(flags.log).native();
     if (!daemon_.name.empty()) claim();
   }
@@ -131,15 +131,15 @@ class Background {
       daemon_.name = endpoint.to_string();
       claim();
     }
+    file_->set_serving();
     context_.reporter->emit(to_event(file_->daemon(), "started"));
     context_.reporter->say(fmt::format("in the background as process {}; murder stop {} {} ends it",
                                        file_->daemon().process.pid, daemon_.role,
                                        printable(daemon_.name)));
     context_.reporter->settle();
     const char ready = 1;
-    const bool is_told = ::write(parent_.get(), &ready, 1) == 1;
+    const bool is_told = ::write(parent_, &ready, 1) == 1;
     static_cast<void>(is_told);  // a parent that is gone changes nothing
-    parent_.reset();
     context_.reporter->go_silent();
     use_log(log_);
   }
@@ -155,7 +155,7 @@ class Background {
 
   Context& context_;
   Daemon daemon_;
-  UniqueFd parent_;
+  int parent_;
   fs::path folder_;
   bool has_default_log_ = false;
   UniqueFd log_;
@@ -201,6 +201,10 @@ UniqueFd detach() {
   end_with(child);
 }
 
+fs::path own_daemon_folder() {
+  return daemon_folder([](const std::string& name) { return std::getenv(name.c_str()); });
+}
+
 void BackgroundFlags::add_to(CLI::App& command) {
   command.add_flag("--daemon", daemon,
                    "Return when it serves, and go on in the background; murder stop ends it");
@@ -218,20 +222,21 @@ void run_service(Context& context, const BackgroundFlags& flags, Daemon daemon,
                           [](const Endpoint&) { tell_service_manager("READY=1\n"); });
     return service(events);
   }
-  UniqueFd parent = detach();
-  const std::string options = daemon.options;
+  const UniqueFd parent = detach();
   std::optional<Background> background;
-  try {
-    background.emplace(context, flags, std::move(daemon), std::move(parent));
-  } catch (const DaemonRuns& runs) {
-    if (runs.daemon().options == options) {
+  while (!background) try {
+      background.emplace(context, flags, daemon, parent.get());
+    } catch (const DaemonRuns& runs) {
+      if (runs.daemon().options != daemon.options)
+        throw DaemonRuns(
+            fmt::format("{}, with other options; murder stop {} {} ends it", runs.what(),
+                        runs.daemon().role, printable(runs.daemon().name)),
+            runs.daemon());
+      // It may still be at what comes before; and if it fails at that, this one has its turn.
+      if (!wait_until_it_serves(own_daemon_folder(), runs.daemon())) continue;
       context.reporter->emit(to_event(runs.daemon(), "running"));
       return context.reporter->say(runs.what());
     }
-    throw DaemonRuns(fmt::format("{}, with other options; murder stop {} {} ends it", runs.what(),
-                                 runs.daemon().role, printable(runs.daemon().name)),
-                     runs.daemon());
-  }
   UntilListening events(*context.reporter,
                         [&](const Endpoint& endpoint) { background->listens(endpoint); });
   service(events);

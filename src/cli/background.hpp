@@ -2,6 +2,7 @@
 // it does, and what a service manager is told.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -36,6 +37,9 @@ struct BackgroundFlags {
 /// Throws what the service throws; DaemonRuns when one runs with other options.
 void run_service(Context& context, const BackgroundFlags& flags, Daemon daemon,
                  const Service& service);
+
+/// daemon_folder(), by this process's environment.
+std::filesystem::path own_daemon_folder();
 
 /// "started", "running", …, as events have it.
 events::Daemon to_event(const Daemon& daemon, const std::string& state);

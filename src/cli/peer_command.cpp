@@ -1,5 +1,4 @@
 // murder peer.
-#include <cstdlib>
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
@@ -56,8 +55,8 @@ class Findable final : public events::EventSink {
     daemon.distinct = fmt::format("{}", ::getpid());
     daemon.place = destination_;
     try {
-      const auto variable = [](const std::string& name) { return std::getenv(name.c_str()); };
-      file_.emplace(daemon_folder(variable), std::move(daemon));
+      file_.emplace(own_daemon_folder(), std::move(daemon));
+      file_->set_serving();
     } catch (const Error& error) {
       log_.warning("murder stop will not find this: {}", error.what());
     }

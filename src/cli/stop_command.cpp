@@ -1,6 +1,5 @@
 // murder stop: ends what was started in the background, and nothing else.
 #include <algorithm>
-#include <cstdlib>
 #include <fmt/format.h>
 
 #include "base/error.hpp"
@@ -82,7 +81,7 @@ std::string what(const StopArguments& arguments) {
 void list(const std::vector<Daemon>& daemons, Context& context) {
   std::vector<events::Daemon> listed;
   for (const Daemon& daemon : daemons) {
-    listed.push_back(to_event(daemon, "running"));
+    listed.push_back(to_event(daemon, daemon.serves ? "running" : "starting"));
     context.reporter->emit(listed.back());
   }
   if (!listed.empty()) context.reporter->data(daemon_table(listed));
@@ -114,8 +113,7 @@ bool report(const Daemon& daemon, const Ending& ending, Context& context) {
 void run(const StopArguments& arguments, Context& context) {
   check(arguments);
   const Duration patience = parse_duration(arguments.kill_after, "--kill-after");
-  const auto folder =
-      daemon_folder([](const std::string& name) { return std::getenv(name.c_str()); });
+  const auto folder = own_daemon_folder();
   const std::vector<Daemon> daemons = chosen(running_daemons(folder), arguments);
   if (daemons.empty())
     context.reporter->say(fmt::format("{} runs in the background here", what(arguments)));

@@ -236,7 +236,7 @@ struct LogText {
 struct Daemon {
   std::string role;        ///< "tracker", "seed", "peer"
   std::string name;        ///< a tracker's ADDRESS:PORT; the tag that others serve
-  std::string state;       ///< "started", "running", "stopped", "killed"
+  std::string state;       ///< "started", "starting", "running", …
   std::int64_t pid = 0;    ///< number of its process
   std::int64_t since = 0;  ///< seconds since 1970
   std::string place;       ///< a seeder's payload, a peer's DEST, a tracker's files; may be empty

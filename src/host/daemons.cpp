@@ -27,6 +27,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view suffix = ".daemon";
 constexpr std::uint64_t longest_file_bytes = 1u << 20;
 constexpr Duration pause_between_tries = std::chrono::milliseconds(5);
+constexpr Duration pause_between_looks = std::chrono::milliseconds(50);
 /// Whoever looks has the lock for an instant; that must not turn anyone away.
 constexpr Duration patience_with_a_look = std::chrono::milliseconds(200);
 /// For one that has its lock and has not written yet who it is.
@@ -97,6 +98,7 @@ std::string to_text(const Daemon& daemon) {
   json["boot"] = daemon.process.boot;
   json["numbering"] = daemon.process.numbering;
   json["since"] = daemon.since;
+  json["serves"] = daemon.serves;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -125,6 +127,7 @@ std::optional<Daemon> from_text(const std::string& text) {
   daemon.process.boot = word("boot");
   daemon.process.numbering = word("numbering");
   daemon.since = number("since");
+  daemon.serves = json.value("serves", Json()) == true;
   if (daemon.role.empty() || daemon.process.pid <= 0) return std::nullopt;
   return daemon;
 }
@@ -311,6 +314,25 @@ DaemonFile::DaemonFile(const fs::path& folder, Daemon daemon)
 
 DaemonFile::~DaemonFile() {
   if (has_name(path_, fd_.get())) ::unlink(path_.c_str());
+}
+
+void DaemonFile::set_serving() {
+  daemon_.serves = true;
+  write_to(fd_.get(), daemon_, path_);
+}
+
+bool wait_until_it_serves(const fs::path& folder, const Daemon& daemon) {
+  const fs::path path = path_of(folder, daemon);
+  while (true) {
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd && errno == ENOENT) return false;
+    if (!fd) throw_system_error("cannot open", path.native(), errno);
+    if (remove_if_gone(fd.get(), path)) return false;
+    const Daemon holder = read_holder(fd.get(), path);
+    if (holder.process.pid != daemon.process.pid) return false;
+    if (holder.serves) return true;
+    std::this_thread::sleep_for(pause_between_looks);
+  }
 }
 
 std::vector<Daemon> running_daemons(const fs::path& folder) {

@@ -30,6 +30,7 @@ struct Daemon {
   // Filled in by DaemonFile:
   ProcessIdentity process;
   std::int64_t since = 0;  ///< in seconds since 1970
+  bool serves = false;     ///< it has begun to do what it is for
 };
 
 /// $MURDER_RUN_DIR; else root's is /run/murder and any other user's ~/.cache/murder/run/MACHINE
@@ -63,6 +64,8 @@ class DaemonFile {
   DaemonFile& operator=(const DaemonFile&) = delete;
 
   const Daemon& daemon() const { return daemon_; }
+  /// Whoever looks is told that it serves. Throws Error{failed}.
+  void set_serving();
 
  private:
   Daemon daemon_;
@@ -73,6 +76,9 @@ class DaemonFile {
 /// Those that run, by role and name. Takes away the files of those that are gone. A folder that is
 /// not there has none. Throws Error{failed}.
 std::vector<Daemon> running_daemons(const std::filesystem::path& folder);
+
+/// Waits until it serves, however long that takes; false when it has ended instead.
+bool wait_until_it_serves(const std::filesystem::path& folder, const Daemon& daemon);
 
 /// What became of a daemon that was to end.
 struct Ending {

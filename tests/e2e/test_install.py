@@ -249,6 +249,7 @@ def test_units_are_valid_and_leave_little_exposed(murder, folder):
     for unit in ("murder-tracker.service", "murder-seed@.service"):
         text = (REPOSITORY / "packaging/systemd" / unit).read_text()
         assert "\nExecStart=murder " in text
+        assert "%I" not in text  # it would make a path of the tag app-v7: app/v7
         here = folder / unit.replace("@", "@v7")
         here.write_text(text.replace("ExecStart=murder", f"ExecStart={murder}"))
         status, said = output_of(analyze, "verify", "--man=no", here)

@@ -10,6 +10,7 @@
 #include <optional>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace murder {
@@ -92,6 +93,27 @@ TEST_F(DaemonsTest, a_second_of_its_name_is_told_who_runs) {
   }
   const DaemonFile another(folder_, seeder("v2"));
   EXPECT_EQ(running_daemons(folder_).size(), 2u);
+}
+
+TEST_F(DaemonsTest, who_waits_for_one_to_serve_is_told_when_it_does_or_has_ended) {
+  const pid_t child = start(seeder("v1"));
+  const Daemon waited_for = running_daemons(folder_)[0];
+  EXPECT_FALSE(waited_for.serves);
+  std::thread end([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ::kill(child, SIGKILL);
+  });
+  EXPECT_FALSE(wait_until_it_serves(folder_, waited_for));
+  end.join();
+  status_of(child);
+
+  DaemonFile file(folder_, seeder("v1"));
+  std::thread serve([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    file.set_serving();
+  });
+  EXPECT_TRUE(wait_until_it_serves(folder_, file.daemon()));
+  serve.join();
 }
 
 TEST_F(DaemonsTest, names_of_other_makes_stay_in_the_folder) {
