@@ -8,6 +8,7 @@ void add_commands(CLI::App& app, murder::cli::Action& action) {
   add_tracker(app, action);
   add_seed(app, action);
   add_peer(app, action);
+  add_stop(app, action);
   add_release_commands(app, action, nullptr);
   add_on_host(app, action);
 }

@@ -10,6 +10,7 @@ void add_commands(CLI::App& app, murder::cli::Action& action) {
   add_tracker(app, action);
   add_seed(app, action);
   add_peer(app, action);
+  add_stop(app, action);
   add_deploy(app, action);
   add_doctor(app, action);
   add_release_commands(app, action, &releases_of_a_fleet);
@@ -18,6 +19,7 @@ void add_commands(CLI::App& app, murder::cli::Action& action) {
   add_demo(app, action);
   add_simulate(app, action);
   add_hosts(app, action);
+  add_manual(app, action);
 }
 
 }  // namespace

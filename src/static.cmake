@@ -45,3 +45,23 @@ if(MURDER_XZ)
                      COMMAND ${MURDER_XZ} --check=crc32 ${filter} --lzma2=preset=6e --keep --force $<TARGET_FILE:murder_static>
                      COMMENT "Compressing murder-${CMAKE_SYSTEM_PROCESSOR}" VERBATIM)
 endif()
+
+# murder-portable: all of murder, needing of the machine only the C library: what the tarball has.
+# Names are resolved by that, as its administrator has set it up, so that it is not static to the end.
+get_property(libraries GLOBAL PROPERTY MURDER_LIBRARIES)
+set(archives "")
+foreach(library ${libraries} murder_fmt)
+  list(APPEND archives $<TARGET_FILE:${library}>)
+endforeach()
+foreach(name zstd crypto z lzma sqlite3)
+  find_library(MURDER_ARCHIVE_${name} lib${name}.a)
+  list(APPEND archives ${MURDER_ARCHIVE_${name}})
+endforeach()
+add_executable(murder_portable EXCLUDE_FROM_ALL main.cpp)
+add_dependencies(murder_portable ${libraries} murder_fmt)
+target_link_libraries(murder_portable PRIVATE murder_options -Wl,--start-group ${archives} -Wl,--end-group)
+target_link_options(murder_portable PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,-z,relro,-z,now -s)
+set_target_properties(murder_portable PROPERTIES
+                      OUTPUT_NAME murder-portable
+                      RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
+                      LINK_DEPENDS "${archives}")

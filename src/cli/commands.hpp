@@ -33,6 +33,7 @@ void add_seed(CLI::App& app, Action& action);
 void add_peer(CLI::App& app, Action& action);
 /// activate, rollback, releases, verify, prune; without `on_fleet` for this host alone.
 void add_release_commands(CLI::App& app, Action& action, const ReleasesOfFleet* on_fleet);
+void add_stop(CLI::App& app, Action& action);
 void add_deploy(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_on_host(CLI::App& app, Action& action);          ///< hidden: what deploy runs on hosts
@@ -40,5 +41,7 @@ void add_record_commands(CLI::App& app, Action& action);  ///< status, history, 
 void add_demo(CLI::App& app, Action& action);
 void add_simulate(CLI::App& app, Action& action);
 void add_hosts(CLI::App& app, Action& action);
+/// Hidden: what is made from all the commands; looked at when it is run.
+void add_manual(CLI::App& app, Action& action);
 
 }  // namespace murder::cli

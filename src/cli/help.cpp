@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/command_table.hpp"
+
 namespace murder::cli {
 namespace {
 
@@ -43,45 +45,17 @@ std::string entry(const std::string& left, std::string_view right) {
   return out + "\n";
 }
 
-std::string value_name(const CLI::Option& option) {
-  return option.get_type_size() == 0 ? std::string() : option.get_type_name();
-}
-
-/// "-o,--output FILE".
-std::string option_name(const CLI::Option& option) {
-  std::string name;
-  for (const std::string& s : option.get_snames()) name += (name.empty() ? "-" : ", -") + s;
-  for (const std::string& l : option.get_lnames()) name += (name.empty() ? "--" : ", --") + l;
-  const std::string value = value_name(option);
-  return value.empty() ? name : name + " " + value;
-}
-
-std::string usage(const CLI::App& app, const std::string& full_name) {
-  std::string line = "Usage: " + full_name;
-  if (app.get_parent() == nullptr) line += " COMMAND";
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_positional())
-      line += option->get_required() ? " " + option->get_name(true)
-                                     : fmt::format(" [{}]", option->get_name(true));
-    else if (option->get_required())
-      line += fmt::format(" --{} {}", option->get_lnames().front(), value_name(*option));
-  }
-  return line + " [OPTION]...\n";
-}
-
-std::string options_of(const CLI::App& app, std::string_view title, bool with_help = true) {
+std::string options_of(const std::vector<FlagRow>& flags, std::string_view title,
+                       bool with_help = true) {
   std::string out;
-  for (const CLI::Option* option : app.get_options())
-    if (option->nonpositional() && !option->get_group().empty() &&
-        (with_help || option != app.get_help_ptr()))
-      out += entry(option_name(*option), option->get_description());
+  for (const FlagRow& flag : flags)
+    if (with_help || flag.long_name() != "help") out += entry(flag.shown(), flag.text);
   return out.empty() ? out : fmt::format("\n{}:\n{}", title, out);
 }
 
-std::string arguments_of(const CLI::App& app) {
+std::string arguments_of(const CommandRow& command) {
   std::string out;
-  for (const CLI::Option* option : app.get_options())
-    if (option->get_positional()) out += entry(option->get_name(true), option->get_description());
+  for (const ArgumentRow& argument : command.arguments) out += entry(argument.name, argument.text);
   return out.empty() ? out : "\nArguments:\n" + out;
 }
 
@@ -97,13 +71,14 @@ std::string commands_of(const CLI::App& app) {
 
 std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppFormatMode) const {
   const CLI::App* const parent = app->get_parent();
-  const std::string full_name =
-      parent == nullptr ? app->get_name() : parent->get_name() + " " + app->get_name();
-  std::string out = fmt::format("{}: {}\n\nExamples:\n{}\n\n{}", full_name, app->get_description(),
-                                app->get_footer(), usage(*app, full_name));
-  if (parent == nullptr) return out + commands_of(*app) + options_of(*app, "Options");
-  return out + arguments_of(*app) + options_of(*app, "Options") +
-         options_of(*parent, "Options of every command", false);
+  const std::string program = parent == nullptr ? app->get_name() : parent->get_name();
+  const std::string full_name = parent == nullptr ? program : program + " " + app->get_name();
+  const CommandRow command = command_row(*app);
+  std::string out = fmt::format("{}: {}\n\nExamples:\n{}\n\nUsage: {}\n", full_name, command.text,
+                                command.examples, command.usage(program));
+  if (parent == nullptr) return out + commands_of(*app) + options_of(command.flags, "Options");
+  return out + arguments_of(command) + options_of(command.flags, "Options") +
+         options_of(command_row(*parent).flags, "Options of every command", false);
 }
 
 std::string overview(const CLI::App& app) {

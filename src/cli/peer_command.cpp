@@ -1,17 +1,19 @@
 // murder peer.
-#include <cerrno>
-#include <csignal>
-#include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
-#include <sys/wait.h>
+#include <optional>
 #include <unistd.h>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/standard_streams.hpp"
 #include "base/units.hpp"
+#include "cli/background.hpp"
+#include "cli/command_table.hpp"
 #include "cli/commands.hpp"
 #include "cli/swarm_flags.hpp"
+#include "host/daemons.hpp"
 #include "node/options.hpp"
 
 namespace murder::cli {
@@ -32,50 +34,39 @@ struct PeerArguments {
   SwarmFlags swarm;
 };
 
-/// Whom a signal to the waiting parent is for. Set before the handler is.
-volatile pid_t detached_child = 0;
+/// Passes events on; from the first one on, which says what it fetches, the process can be found by
+/// `murder stop`. Nothing ends for a folder that cannot be written to.
+class Findable final : public events::EventSink {
+ public:
+  Findable(events::EventSink& events, Log& log, std::string destination)
+      : events_(events), log_(log), destination_(std::move(destination)) {}
 
-/// Splits off a child that does the work. Returns the pipe to tell the parent through; in the
-/// parent it does not return but ends with the child's status as soon as the child has staged, or
-/// failed.
-UniqueFd detach() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw_system_error("cannot make", "a pipe", errno);
-  UniqueFd read_end(ends[0]);
-  UniqueFd write_end(ends[1]);
-  // A signal that comes before the parent can pass it on waits until it can.
-  sigset_t signals;
-  sigset_t before;
-  ::sigemptyset(&signals);
-  ::sigaddset(&signals, SIGINT);
-  ::sigaddset(&signals, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &signals, &before);
-  const pid_t child = ::fork();
-  if (child == 0) ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  if (child < 0) throw_system_error("cannot start", "a process in the background", errno);
-  if (child == 0) {
-    ::setsid();
-    return write_end;
+  void emit(const events::Event& event) override {
+    if (const auto* started = std::get_if<events::Started>(&event); started != nullptr && !file_)
+      claim(started->tag);
+    events_.emit(event);
   }
-  write_end.reset();
-  detached_child = child;
-  for (const int number : {SIGINT, SIGTERM}) {
-    struct sigaction pass_on {};
-    pass_on.sa_handler = [](int signal) { ::kill(detached_child, signal); };
-    ::sigaction(number, &pass_on, nullptr);
+
+ private:
+  void claim(const std::string& tag) {
+    Daemon daemon;
+    daemon.role = "peer";
+    daemon.name = tag;
+    daemon.distinct = fmt::format("{}", ::getpid());
+    daemon.place = destination_;
+    try {
+      file_.emplace(own_daemon_folder(), std::move(daemon));
+      file_->set_serving();
+    } catch (const Error& error) {
+      log_.warning("murder stop will not find this: {}", error.what());
+    }
   }
-  ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  char staged = 0;
-  ssize_t n = 0;
-  do {
-    n = ::read(read_end.get(), &staged, 1);
-  } while (n < 0 && errno == EINTR);
-  if (n == 1) ::_exit(0);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-}
+
+  events::EventSink& events_;
+  Log& log_;
+  std::string destination_;
+  std::optional<DaemonFile> file_;
+};
 
 void run(const PeerArguments& arguments, Context& context) {
   node::PeerOptions options;
@@ -113,7 +104,11 @@ void run(const PeerArguments& arguments, Context& context) {
       let_go_of_standard_streams();  // nobody reads what a lingering child says
     };
   }
-  node::run_peer(options, *context.reporter, context.log);
+  Findable findable(*context.reporter, context.log,
+                    std::filesystem::absolute(options.destination).native());
+  events::EventSink& events =
+      arguments.detach ? static_cast<events::EventSink&>(findable) : *context.reporter;
+  node::run_peer(options, events, context.log);
 }
 
 }  // namespace
@@ -135,11 +130,14 @@ void add_peer(CLI::App& app, Action& action) {
                     "Only fetch the pack or file, to DEST/NAME");
   command->add_flag("--activate", arguments->activate,
                     "Switch DEST/current to it when it is staged");
-  command
-      ->add_option("--linger", arguments->linger,
-                   "How long to go on serving: swarm (default: until everyone has it, at most 5 "
-                   "minutes), none, forever or a duration such as 30s")
-      ->type_name("TIME");
+  CLI::Option* const linger =
+      command
+          ->add_option(
+              "--linger", arguments->linger,
+              "How long to go on serving: swarm (default: until everyone has it, at most 5 "
+              "minutes), none, forever or a duration such as 30s")
+          ->type_name("TIME");
+  offers(*linger, "swarm none forever");
   command->add_flag("--detach", arguments->detach, "Return when it is staged; a child lingers");
   command
       ->add_option("--timeout", arguments->timeout,

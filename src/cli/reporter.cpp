@@ -28,11 +28,17 @@ void write_event(std::FILE* file, const events::Event& event) {
 
 class JsonReporter final : public Reporter {
  public:
-  void emit(const events::Event& event) override { write_event(stdout, event); }
+  void emit(const events::Event& event) override {
+    if (!silent_) write_event(stdout, event);
+  }
   void say(std::string_view) override {}
   void show(const std::vector<LiveLine>&) override {}
   void data(std::string_view) override {}
   void settle() override {}
+  void go_silent() override { silent_ = true; }
+
+ private:
+  bool silent_ = false;
 };
 
 class TextReporter final : public Reporter {
@@ -75,6 +81,10 @@ class TextReporter final : public Reporter {
   }
 
   void settle() override { lines_.clear(); }
+  void go_silent() override {
+    settle();
+    quiet_ = true;
+  }
 
  private:
   /// Comes only when something has changed, so that each counts where nothing is redrawn.
@@ -111,6 +121,7 @@ class FileReporter final : public Reporter {
   void show(const std::vector<LiveLine>& lines) override { other_->show(lines); }
   void data(std::string_view text) override { other_->data(text); }
   void settle() override { other_->settle(); }
+  void go_silent() override { other_->go_silent(); }
 
  private:
   std::unique_ptr<Reporter> other_;

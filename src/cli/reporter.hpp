@@ -24,6 +24,8 @@ class Reporter : public events::EventSink {
   virtual void data(std::string_view text) = 0;
   /// Takes away what is redrawn; before others write to the terminal, and at the end.
   virtual void settle() = 0;
+  /// Nobody listens any more: from now on nothing is written but what --events asks for.
+  virtual void go_silent() = 0;
 };
 
 std::unique_ptr<Reporter> make_json_reporter();

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/units.hpp"
+#include "cli/background.hpp"
 #include "cli/commands.hpp"
 #include "node/options.hpp"
 
@@ -15,7 +16,19 @@ struct TrackerArguments {
   bool exit_when_complete = false;
   std::string exit_when_idle;
   std::string files;
+  BackgroundFlags background;
 };
+
+/// A port that is chosen by the kernel names it when it is known.
+Daemon described(const TrackerArguments& arguments, const node::TrackerOptions& options) {
+  Daemon daemon;
+  daemon.role = "tracker";
+  if (options.listen.port != 0) daemon.name = options.listen.to_string();
+  if (!options.files.empty()) daemon.place = std::filesystem::absolute(options.files).native();
+  daemon.options = fmt::format("--expect {} {} --exit-when-idle '{}' --files '{}'", options.expect,
+                               options.exit_when_complete, arguments.exit_when_idle, daemon.place);
+  return daemon;
+}
 
 }  // namespace
 
@@ -26,6 +39,7 @@ void add_tracker(CLI::App& app, Action& action) {
   command->footer(
       "  murder tracker\n"
       "  murder tracker --listen 10.0.0.5:8998 --expect 16\n"
+      "  murder tracker --daemon\n"
       "  murder tracker --files /srv/torrents --exit-when-idle 10m");
   command
       ->add_option("--listen", arguments->listen,
@@ -46,6 +60,7 @@ void add_tracker(CLI::App& app, Action& action) {
       ->add_option("--files", arguments->files,
                    "Serve the files in this folder at http://ADDRESS:PORT/files/NAME")
       ->type_name("DIR");
+  arguments->background.add_to(*command);
   command->callback([arguments, &action] {
     action = [arguments](Context& context) {
       node::TrackerOptions options;
@@ -59,7 +74,9 @@ void add_tracker(CLI::App& app, Action& action) {
       if (!arguments->exit_when_idle.empty())
         options.exit_when_idle = parse_duration(arguments->exit_when_idle, "--exit-when-idle");
       options.files = arguments->files;
-      node::run_tracker(options, *context.reporter, context.log);
+      run_service(
+          context, arguments->background, described(*arguments, options),
+          [&](events::EventSink& events) { node::run_tracker(options, events, context.log); });
     };
   });
 }

@@ -159,4 +159,18 @@ std::string release_table(const std::vector<events::Release>& releases) {
   return table;
 }
 
+std::string daemon_table(const std::vector<events::Daemon>& daemons) {
+  std::size_t width = 4;
+  for (const events::Daemon& daemon : daemons)
+    width = std::max(width, printable(daemon.name).size());
+  std::string table =
+      fmt::format("{:<7}  {:<{}}  {:>7}  {:<23}  LOG\n", "ROLE", "NAME", width, "PROCESS", "SINCE");
+  for (const events::Daemon& daemon : daemons)
+    table += fmt::format("{:<7}  {:<{}}  {:>7}  {:%Y-%m-%d %H:%M:%S} UTC  {}\n", daemon.role,
+                         printable(daemon.name), width, daemon.pid,
+                         fmt::gmtime(static_cast<std::time_t>(daemon.since)),
+                         daemon.log.empty() ? "-" : printable(daemon.log, 4096));
+  return table;
+}
+
 }  // namespace murder::cli

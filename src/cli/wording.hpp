@@ -35,6 +35,9 @@ std::string pruned_line(const events::Pruned& pruned);
 /// What `releases` puts on stdout: a table with its head; times in UTC.
 std::string release_table(const std::vector<events::Release>& releases);
 
+/// What `stop --list` puts on stdout: a table with its head; times in UTC.
+std::string daemon_table(const std::vector<events::Daemon>& daemons);
+
 /// "1 file", "3 files".
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many);
 

@@ -36,6 +36,7 @@ struct Name {
   std::string_view operator()(const Finding&) const { return "finding"; }
   std::string_view operator()(const Deploy&) const { return "deploy"; }
   std::string_view operator()(const LogText&) const { return "log"; }
+  std::string_view operator()(const Daemon&) const { return "daemon"; }
   std::string_view operator()(const Warning&) const { return "warning"; }
   std::string_view operator()(const ErrorEvent&) const { return "error"; }
   std::string_view operator()(const Summary&) const { return "summary"; }
@@ -219,6 +220,15 @@ struct Fields {
     line["seconds"] = rounded(e.seconds);
     line["source"] = e.source;
     line["text"] = e.text;
+  }
+  void operator()(const Daemon& e) const {
+    line["role"] = e.role;
+    line["name"] = e.name;
+    line["state"] = e.state;
+    line["pid"] = e.pid;
+    line["since"] = e.since;
+    line["place"] = e.place;
+    line["log"] = e.log;
   }
   void operator()(const Warning& e) const { line["message"] = e.message; }
   void operator()(const ErrorEvent& e) const {

@@ -232,6 +232,17 @@ struct LogText {
   std::string text;    ///< may have many lines
 };
 
+/// Something of murder's that goes on in the background.
+struct Daemon {
+  std::string role;        ///< "tracker", "seed", "peer"
+  std::string name;        ///< a tracker's ADDRESS:PORT; the tag that others serve
+  std::string state;       ///< "started", "starting", "running", …
+  std::int64_t pid = 0;    ///< number of its process
+  std::int64_t since = 0;  ///< seconds since 1970
+  std::string place;       ///< a seeder's payload, a peer's DEST, a tracker's files; may be empty
+  std::string log;         ///< path; empty: none
+};
+
 /// Worth knowing; nothing ends for it.
 struct Warning {
   std::string message;
@@ -253,7 +264,7 @@ struct Summary {
 using Event = std::variant<Started, Listening, TrackerState, Progress, Complete, Staged, Activated,
                            RolledBack, Packed, PeerBanned, SwarmComplete, Fleet, Release,
                            HostSelected, Drifted, Pruned, DeployStarted, HostChanged, HostReport,
-                           Finding, Deploy, LogText, Warning, ErrorEvent, Summary>;
+                           Finding, Deploy, LogText, Daemon, Warning, ErrorEvent, Summary>;
 
 /// As lines name it: "started", "rolled_back", …
 std::string_view event_name(const Event& event);

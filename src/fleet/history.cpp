@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "fleet/process_identity.hpp"
+#include "base/process_identity.hpp"
 #include "fleet/record_file.hpp"
 
 namespace murder::fleet {

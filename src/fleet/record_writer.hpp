@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/process_identity.hpp"
 #include "fleet/database.hpp"
-#include "fleet/process_identity.hpp"
 #include "fleet/report.hpp"
 
 namespace murder::fleet {

@@ -66,10 +66,6 @@ void run_seeder(const SeedOptions& options, events::EventSink& events, Log log) 
       .pieces = metainfo.piece_count(),
       .kind = metainfo.release && metainfo.release->kind == PayloadKind::pack ? "pack" : "file"});
   node.start();
-  events.emit(events::Listening{"seeder", node.local_endpoint()});
-  if (!node.has_trackers())
-    log.warning("the torrent names no tracker: only those who are told of {} will find it",
-                node.local_endpoint().to_string());
 
   std::exception_ptr error;
   bool stopping = false;
@@ -81,6 +77,11 @@ void run_seeder(const SeedOptions& options, events::EventSink& events, Log log) 
   signals.async_wait([&](const boost::system::error_code& ec, int) {
     if (!ec) stop();
   });
+  // Whoever hears that it listens may end it at once.
+  events.emit(events::Listening{"seeder", node.local_endpoint()});
+  if (!node.has_trackers())
+    log.warning("the torrent names no tracker: only those who are told of {} will find it",
+                node.local_endpoint().to_string());
 
   Lingering linger(options.linger);
   boost::asio::steady_timer timer(io);

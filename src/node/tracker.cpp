@@ -99,12 +99,12 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
     if (is_for_file || request.path() == "/announce") last_used = now();
     return is_for_file ? file_answer(*files, request) : answer(registry, request);
   });
-  events.emit(events::Listening{"tracker", server.local_endpoint()});
-
+  // Whoever hears that it listens may end it at once.
   boost::asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&](const boost::system::error_code& ec, int) {
     if (!ec) io.stop();
   });
+  events.emit(events::Listening{"tracker", server.local_endpoint()});
 
   boost::asio::steady_timer timer(io);
   std::string last_line;

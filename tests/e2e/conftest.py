@@ -71,7 +71,8 @@ def clean_environment(folder):
     home = folder / "home"
     home.mkdir()
     environment.update(HOME=str(home), XDG_CONFIG_HOME=str(home / ".config"),
-                       XDG_STATE_HOME=str(home / ".local/state"), LC_ALL="C.UTF-8")
+                       XDG_STATE_HOME=str(home / ".local/state"),
+                       MURDER_RUN_DIR=str(home / ".run"), LC_ALL="C.UTF-8")
     return environment
 
 

@@ -52,6 +52,7 @@ inline std::vector<Event> one_of_each() {
       Finding{"web-1", "WARNING", "room", "312 MB free", "murder prune"},
       Deploy{"20261122-131502-3fa2", "deploy", "v1", "/srv/app", 1, 2, 3, 4, 5, "ended", 0},
       LogText{"20261122-131502-3fa2", "web-1", 1.5, "check", "exit status 1"},
+      Daemon{"seed", "v1", "started", 4711, 1, "/srv/v1.tar.zst", "/run/murder/seed-v1.log"},
       Warning{"worth knowing"},
       ErrorEvent{ErrorKind::failed, "it broke"},
       summary,

@@ -1,11 +1,11 @@
 // Which process is it, and does it still run: what the record needs to tell a deploy that runs from
-// one whose process died.
+// one whose process died, and what `murder stop` needs never to end another process than it means.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-namespace murder::fleet {
+namespace murder {
 
 struct ProcessIdentity {
   std::int64_t pid = 0;
@@ -21,4 +21,4 @@ struct ProcessIdentity {
 enum class ProcessStanding { runs, gone, elsewhere /* cannot be told from here */ };
 ProcessStanding standing_of(const ProcessIdentity& process);
 
-}  // namespace murder::fleet
+}  // namespace murder

@@ -1,4 +1,4 @@
-#include "fleet/process_identity.hpp"
+#include "base/process_identity.hpp"
 
 #include <charconv>
 #include <filesystem>
@@ -11,7 +11,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 
-namespace murder::fleet {
+namespace murder {
 namespace {
 
 /// Field 22 of /proc/PID/stat; nullopt: there is no such process.
@@ -71,4 +71,4 @@ ProcessStanding standing_of(const ProcessIdentity& process) {
   return start && *start == process.started ? ProcessStanding::runs : ProcessStanding::gone;
 }
 
-}  // namespace murder::fleet
+}  // namespace murder
