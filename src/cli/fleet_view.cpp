@@ -10,6 +10,21 @@ namespace murder::cli {
 namespace {
 
 constexpr std::size_t slowest_shown = 3;
+constexpr std::size_t slowest_told = 16;
+constexpr double progress_every_s = 0.5;
+
+bool is_staged(fleet::HostState state) {
+  switch (state) {
+    case fleet::HostState::staged:
+    case fleet::HostState::activated:
+    case fleet::HostState::healthy:
+    case fleet::HostState::not_switched:
+    case fleet::HostState::unchanged:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -44,6 +59,37 @@ void FleetView::show(fleet::Fleet& fleet) {
   const std::vector<fleet::Member*> all = fleet.all();
   const std::vector<const fleet::Member*> members(all.begin(), all.end());
   reporter_.show(fleet_lines(members, fleet.seconds()));
+  tell_progress(members, fleet.seconds());
+}
+
+void FleetView::tell_progress(const std::vector<const fleet::Member*>& members, double seconds) {
+  if (seconds < next_progress_s_) return;
+  events::Fleet event = fleet_progress(members);
+  if (event.slowest.empty()) return;  // the hosts' states say it all
+  next_progress_s_ = seconds + progress_every_s;
+  reporter_.emit(event);
+}
+
+events::Fleet fleet_progress(const std::vector<const fleet::Member*>& members) {
+  events::Fleet event;
+  event.hosts = static_cast<std::uint32_t>(members.size());
+  for (const fleet::Member* member : members) {
+    const fleet::HostState state = member->report.state;
+    const bool fetching = state == fleet::HostState::staging;
+    const fleet::TransferState& transfer = member->transfer;
+    if (state == fleet::HostState::failed) ++event.failed;
+    if (is_staged(state)) ++event.staged;
+    if (is_staged(state) || (fetching && transfer.complete)) ++event.complete;
+    if (fetching && transfer.total_bytes > 0)
+      event.slowest.push_back({member->host.name, 100.0 * static_cast<double>(transfer.have_bytes) /
+                                                      static_cast<double>(transfer.total_bytes)});
+  }
+  const std::size_t shown = std::min(event.slowest.size(), slowest_told);
+  std::partial_sort(event.slowest.begin(),
+                    event.slowest.begin() + static_cast<std::ptrdiff_t>(shown), event.slowest.end(),
+                    [](const auto& a, const auto& b) { return a.percent < b.percent; });
+  event.slowest.resize(shown);
+  return event;
 }
 
 std::vector<LiveLine> fleet_lines(const std::vector<const fleet::Member*>& members,

@@ -24,12 +24,18 @@ class FleetView final : public fleet::Observer {
   void show(fleet::Fleet& fleet);
 
  private:
+  void tell_progress(const std::vector<const fleet::Member*>& members, double seconds);
+
   Reporter& reporter_;
   fleet::Record& record_;
   std::string deploy_;
   bool verbose_;
   std::map<std::string, fleet::HostState> states_;
+  double next_progress_s_ = 0;
 };
+
+/// How far a release has come: counts, and of those that still fetch it the last. Pure.
+events::Fleet fleet_progress(const std::vector<const fleet::Member*>& members);
 
 /// "12 of 16 staged, 1 failed; 63 % of the bytes, 412 Mbit/s" and below it who is behind. Pure.
 std::vector<LiveLine> fleet_lines(const std::vector<const fleet::Member*>& members, double seconds);

@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <sys/stat.h>
+#include <tuple>
 #include <unistd.h>
+#include <utility>
 
 #include "base/error.hpp"
 #include "host/beneath.hpp"
@@ -23,11 +28,14 @@ struct FilesOf {
   std::vector<std::string> names;
 };
 
-/// Everything but the release itself and its lock.
+constexpr std::string_view torrent_suffix = ".torrent";
+
+/// Everything but the release itself and its lock. The torrent, by which without_release() finds
+/// the others, goes last.
 std::vector<FilesOf> files_of(const std::string& tag) {
-  return {{layout::packs, {tag + ".tar.zst", tag + ".tar.zst.partial", tag + ".torrent"}},
-          {layout::manifests, {tag, tag + "~links"}},
-          {layout::transfers, {tag + ".sock", tag + ".log", tag + ".torrent"}}};
+  return {{layout::manifests, {tag, tag + "~links"}},
+          {layout::transfers, {tag + ".sock", tag + ".log", tag + ".torrent"}},
+          {layout::packs, {tag + ".tar.zst", tag + ".tar.zst.partial", tag + ".torrent"}}};
 }
 
 class Pruner {
@@ -42,6 +50,8 @@ class Pruner {
     for (const std::string& tag : left_over()) finish_removal(tag);
     for (const std::string& tag : beyond(keep))
       if (!stop_.stop_requested() && remove(tag)) pruned_.removed.push_back(tag);
+    for (const std::string& tag : without_release(keep))
+      if (!stop_.stop_requested() && forget(tag)) pruned_.removed.push_back(tag);
     const std::uint64_t free_after = destination_.free_bytes();
     pruned_.freed_bytes = free_after > free_before ? free_after - free_before : 0;
     return std::move(pruned_);
@@ -69,6 +79,55 @@ class Pruner {
       if (!release.partial && kept++ >= keep) tags.push_back(release.tag);
     std::reverse(tags.begin(), tags.end());
     return tags;
+  }
+
+  /// Tags whose pack is kept and whose release is not there: oldest first, without the newest.
+  std::vector<std::string> without_release(std::size_t keep) const {
+    std::map<std::string, std::pair<std::int64_t, std::size_t>> staged;  // when, and which line
+    const std::vector<JournalEntry> journal = read_journal(destination_);
+    for (std::size_t i = 0; i < journal.size(); ++i)
+      if (journal[i].action == "staged") staged[journal[i].tag] = {journal[i].at, i + 1};
+
+    const UniqueFd packs = layout::open_folder(destination_, layout::packs);
+    std::vector<FolderItem> items;
+    if (!list_folder(packs.get(), items))
+      throw_system_error("cannot read", layout::shown(destination_, layout::packs), errno);
+    std::vector<std::tuple<std::int64_t, std::size_t, std::string>> found;
+    for (FolderItem& item : items) {
+      std::string tag = std::move(item.name);
+      if (!tag.ends_with(torrent_suffix)) continue;
+      tag.resize(tag.size() - torrent_suffix.size());
+      if (!layout::is_release_tag(tag) || destination_.has_release(tag)) continue;
+      const auto [at, line] = staged[tag];
+      found.emplace_back(std::max(at, written_at(packs.get(), tag)), line, std::move(tag));
+    }
+    std::sort(found.begin(), found.end());
+    found.resize(found.size() - std::min(keep, found.size()));
+    std::vector<std::string> tags;
+    tags.reserve(found.size());
+    for (auto& [at, line, tag] : found) tags.push_back(std::move(tag));
+    return tags;
+  }
+
+  /// When something of a pack came last.
+  static std::int64_t written_at(int packs, const std::string& tag) {
+    std::int64_t last = 0;
+    for (const char* const suffix : {".tar.zst", ".tar.zst.partial", ".torrent"}) {
+      struct stat st {};
+      if (::fstatat(packs, (tag + suffix).c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0)
+        last = std::max<std::int64_t>(last, st.st_mtim.tv_sec);
+    }
+    return last;
+  }
+
+  /// What is kept of a tag without a release.
+  bool forget(const std::string& tag) {
+    auto transfer = lock(tag);
+    if (!transfer || destination_.has_release(tag)) return false;
+    remove_tree_of(tag + std::string(layout::partial_suffix));
+    remove_files_of(tag);
+    transfer->remove_file();
+    return true;
   }
 
   bool is_needed(const std::string& tag) const {
