@@ -17,6 +17,9 @@ import pytest
 from machines import PROGRAMS, Machine, shape
 from swarm import digest, wait_for_event
 
+MBIT = 40
+SIZE = 6_000_000
+
 LT_CLIENT = pathlib.Path(__file__).with_name("lt_client.py")
 PYTHON = "/usr/bin/python3"  # the distribution's, for which its libtorrent is built
 
@@ -196,3 +199,28 @@ def report(request, what, ratio):
     """A figure, for whoever reads what the tests print."""
     request.node.add_report_section("call", "figures", f"{what}: {ratio:.2f} of the limit")
     print(f"{what}: {ratio:.2f} × the limit", file=sys.stderr)
+
+
+@pytest.fixture
+def clients(murder, start_program, folder):
+    """clients(machines): Clients on a new net."""
+    nets = []
+
+    def make(machines, mbit=MBIT):
+        nets.append(Net(folder, machines, mbit))
+        return Clients(nets[-1], murder, start_program, folder)
+
+    yield make
+    for net in nets:
+        net.close()
+
+
+@pytest.fixture
+def packed(run, make_tree, folder, scaled):
+    """packed(url): (pack, torrent) whose torrent names that tracker."""
+    def make(url, *arguments):
+        source = make_tree(folder / "source", {"app": scaled(SIZE), "etc/conf": b"x" * 5000})
+        pack = folder / "v1.tar.zst"
+        run("pack", source, "-o", pack, "--tag", "v1", "--tracker", url, *arguments)
+        return pack, folder / "v1.torrent"
+    return make
