@@ -1,5 +1,5 @@
 // Holds the session that BootstrapDialogue leaves to others, with a shell on this machine in place
-// of ssh. For tests/e2e/test_bootstrap.py, which makes the host.
+// of ssh. For tests/e2e/bootstrapping.py, which makes the host.
 //
 //   murder_bootstrap_driver JSON
 //     shell: [argv…]    the login shell, as sshd calls it: "-c" and the command follow
