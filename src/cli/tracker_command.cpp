@@ -1,5 +1,8 @@
 // murder tracker.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/units.hpp"
@@ -16,8 +19,24 @@ struct TrackerArguments {
   bool exit_when_complete = false;
   std::string exit_when_idle;
   std::string files;
+  std::string torrents;
+  std::vector<std::string> allowed;
+  std::vector<std::string> banned;
   BackgroundFlags background;
 };
+
+std::vector<AddressRange> ranges(const std::vector<std::string>& texts, std::string_view flag) {
+  std::vector<AddressRange> parsed;
+  for (const std::string& text : texts) {
+    const auto range = AddressRange::parse(text);
+    if (!range)
+      throw Error(ErrorKind::usage,
+                  fmt::format("{}: '{}' is no address and no range of them, such as 10.0.0.0/8",
+                              flag, printable(text)));
+    parsed.push_back(*range);
+  }
+  return parsed;
+}
 
 /// A port that is chosen by the kernel names it when it is known.
 Daemon described(const TrackerArguments& arguments, const node::TrackerOptions& options) {
@@ -25,8 +44,10 @@ Daemon described(const TrackerArguments& arguments, const node::TrackerOptions& 
   daemon.role = "tracker";
   if (options.listen.port != 0) daemon.name = options.listen.to_string();
   if (!options.files.empty()) daemon.place = std::filesystem::absolute(options.files).native();
-  daemon.options = fmt::format("--expect {} {} --exit-when-idle '{}' --files '{}'", options.expect,
-                               options.exit_when_complete, arguments.exit_when_idle, daemon.place);
+  daemon.options = fmt::format(
+      "--expect {} {} --exit-when-idle '{}' --files '{}' --torrents '{}' --allow {} --ban {}",
+      options.expect, options.exit_when_complete, arguments.exit_when_idle, daemon.place,
+      arguments.torrents, fmt::join(arguments.allowed, ","), fmt::join(arguments.banned, ","));
   return daemon;
 }
 
@@ -60,6 +81,16 @@ void add_tracker(CLI::App& app, Action& action) {
       ->add_option("--files", arguments->files,
                    "Serve the files in this folder at http://ADDRESS:PORT/files/NAME")
       ->type_name("DIR");
+  command
+      ->add_option("--torrents", arguments->torrents,
+                   "Serve only the torrents in this folder, or whose info-hashes this file lists")
+      ->type_name("DIR|FILE");
+  command
+      ->add_option("--allow", arguments->allowed,
+                   "Serve only clients with these addresses, such as 10.0.0.0/8; may be repeated")
+      ->type_name("RANGE");
+  command->add_option("--ban", arguments->banned, "Serve no client with these; may be repeated")
+      ->type_name("RANGE");
   arguments->background.add_to(*command);
   command->callback([arguments, &action] {
     action = [arguments](Context& context) {
@@ -74,6 +105,9 @@ void add_tracker(CLI::App& app, Action& action) {
       if (!arguments->exit_when_idle.empty())
         options.exit_when_idle = parse_duration(arguments->exit_when_idle, "--exit-when-idle");
       options.files = arguments->files;
+      options.torrents = arguments->torrents;
+      options.allowed = ranges(arguments->allowed, "--allow");
+      options.banned = ranges(arguments->banned, "--ban");
       run_service(
           context, arguments->background, described(*arguments, options),
           [&](events::EventSink& events) { node::run_tracker(options, events, context.log); });

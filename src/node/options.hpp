@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/address_range.hpp"
 #include "base/digest.hpp"
 #include "base/endpoint.hpp"
 #include "base/log.hpp"
@@ -74,7 +75,10 @@ struct TrackerOptions {
   bool exit_when_complete = false;
   /// Ends when nobody has announced or fetched anything for so long.
   std::optional<Duration> exit_when_idle;
-  std::filesystem::path files;  ///< served at /files/NAME; empty: none
+  std::filesystem::path files;        ///< served at /files/NAME; empty: none
+  std::filesystem::path torrents;     ///< a TorrentList: those alone are served; empty: all
+  std::vector<AddressRange> allowed;  ///< who may announce; empty: everyone who is not banned
+  std::vector<AddressRange> banned;
 };
 /// Serves until a signal ends it (which throws nothing), or the swarm is complete or idle if asked.
 void run_tracker(const TrackerOptions& options, events::EventSink& events, Log log);

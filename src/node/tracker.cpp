@@ -15,7 +15,10 @@
 #include "net/signals.hpp"
 #include "node/file_folder.hpp"
 #include "node/options.hpp"
+#include "node/statistics_page.hpp"
 #include "node/swarms_page.hpp"
+#include "node/torrent_list.hpp"
+#include "tracker/admission.hpp"
 #include "tracker/registry.hpp"
 
 namespace murder::node {
@@ -44,10 +47,13 @@ net::HttpResponse file_answer(const FileFolder& folder, const net::HttpRequest& 
   return {404, "text/plain; charset=utf-8", "no such file\n"};
 }
 
-net::HttpResponse answer(tracker::Registry& registry, const net::HttpRequest& request) {
+net::HttpResponse answer(tracker::Registry& registry, const tracker::Admission& admission,
+                         Instant started, const net::HttpRequest& request) {
   if (request.path() == "/announce") {
     try {
       const AnnounceRequest announce = parse_announce_query(request.query());
+      const std::string refusal = admission.refusal(announce, request.remote.address);
+      if (!refusal.empty()) return failure(refusal);
       return {200, "text/plain",
               encode_announce_reply(registry.announce(announce, request.remote.address, now()),
                                     announce.compact)};
@@ -65,9 +71,12 @@ net::HttpResponse answer(tracker::Registry& registry, const net::HttpRequest& re
   }
   if (request.path() == "/swarms")
     return {200, "application/json", swarms_page(registry.swarms(now()))};
+  if (request.path() == "/")
+    return {200, "text/html; charset=utf-8",
+            statistics_page(registry.swarms(now()), now() - started)};
   if (request.path() == "/healthz") return {200, "text/plain; charset=utf-8", "ok\n"};
   return {404, "text/plain; charset=utf-8",
-          "this is a BitTorrent tracker: /announce, /scrape, /swarms, /healthz\n"};
+          "this is a BitTorrent tracker: /, /announce, /scrape, /swarms, /healthz\n"};
 }
 
 events::Fleet to_event(const tracker::SwarmView& view) {
@@ -88,6 +97,15 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
   tracker::RegistryOptions registry_options;
   registry_options.expect = options.expect;
   tracker::Registry registry(registry_options, Random::from_system());
+  tracker::Admission admission{options.allowed, options.banned, std::nullopt};
+  std::optional<TorrentList> torrents;
+  if (!options.torrents.empty()) {
+    torrents.emplace(options.torrents, [&](const std::string& warning) {
+      log.warning("{}", warning);
+      events.emit(events::Warning{warning});
+    });
+    admission.torrents = torrents->torrents();
+  }
   std::optional<FileFolder> files;
   if (!options.files.empty()) files.emplace(options.files);
   Instant last_used = now();
@@ -97,7 +115,8 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
     const bool is_for_file = files && request.path().starts_with(files_path);
     // Whoever only watches keeps nothing alive.
     if (is_for_file || request.path() == "/announce") last_used = now();
-    return is_for_file ? file_answer(*files, request) : answer(registry, request);
+    return is_for_file ? file_answer(*files, request)
+                       : answer(registry, admission, started, request);
   });
   // Whoever hears that it listens may end it at once.
   boost::asio::signal_set signals(io, SIGINT, SIGTERM);
@@ -111,6 +130,10 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
   std::optional<Instant> complete_since;
   std::function<void()> every_second = [&] {
     registry.expire(now());
+    if (torrents) {
+      torrents->refresh();
+      admission.torrents = torrents->torrents();
+    }
     bool all_complete = true;
     std::uint32_t hosts = 0;
     const auto swarms = registry.swarms(now());
