@@ -215,7 +215,7 @@ void BackgroundFlags::add_to(CLI::App& command) {
       ->type_name("FILE");
 }
 
-void run_service(Context& context, const BackgroundFlags& flags, Daemon daemon,
+void run_service(Context& context, const BackgroundFlags& flags, const Daemon& daemon,
                  const Service& service) {
   if (!flags.daemon) {
     UntilListening events(*context.reporter,

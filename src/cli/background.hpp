@@ -35,7 +35,7 @@ struct BackgroundFlags {
 /// service listens; that the same runs already with the same options is as good. A name that is not
 /// known before it listens is left empty.
 /// Throws what the service throws; DaemonRuns when one runs with other options.
-void run_service(Context& context, const BackgroundFlags& flags, Daemon daemon,
+void run_service(Context& context, const BackgroundFlags& flags, const Daemon& daemon,
                  const Service& service);
 
 /// daemon_folder(), by this process's environment.

@@ -74,9 +74,9 @@ void add_seed(CLI::App& app, Action& action) {
       options.limits = arguments->swarm.limits();
       Daemon daemon;
       if (arguments->background.daemon) daemon = described(*arguments, context.log);
-      run_service(
-          context, arguments->background, std::move(daemon),
-          [&](events::EventSink& events) { node::run_seeder(options, events, context.log); });
+      run_service(context, arguments->background, daemon, [&](events::EventSink& events) {
+        node::run_seeder(options, events, context.log);
+      });
     };
   });
 }

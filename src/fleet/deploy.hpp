@@ -39,6 +39,10 @@ class Deploy final : public FleetWork {
 
   boost::asio::awaitable<void> run() override;
   void stop() override;
+  void join() override {
+    packer_.join();
+    binaries_.join();
+  }
 
  private:
   boost::asio::awaitable<void> pack();

@@ -22,6 +22,8 @@ class HostBinaries {
   /// The same as gzip or xz writes it.
   boost::asio::awaitable<std::shared_ptr<const std::string>> compressed(std::string machine,
                                                                         Packing packing);
+  /// Waits until nothing is read or compressed any more; to be used no more.
+  void join() { reader_.join(); }
 
  private:
   boost::asio::thread_pool reader_{1};

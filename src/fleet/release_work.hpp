@@ -18,6 +18,7 @@ namespace murder::fleet {
 class OnReached : public FleetWork {
  public:
   explicit OnReached(Fleet& fleet);
+  void join() override { binaries_.join(); }
 
  protected:
   /// Reaches every host and runs `work` on it. What it throws is the host's failure in `phase`.

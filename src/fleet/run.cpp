@@ -30,6 +30,7 @@ class Run {
         work_(make_work(fleet_)),
         hooks_(hooks) {}
   ~Run() {
+    work_->join();
     // What still waits is destroyed while all that it refers to is there.
     signals_.reset();
     timer_.reset();

@@ -16,6 +16,9 @@ class FleetWork {
   virtual boost::asio::awaitable<void> run() = 0;
   /// From a signal: begin nothing new. run() is to return soon.
   virtual void stop() {}
+  /// Waits for its own threads, if it has any, once no more of it is run. A thread that has handed
+  /// its result to the loop lets go of the loop only after that, and the loop has to be there then.
+  virtual void join() {}
 };
 
 using MakeWork = std::function<std::unique_ptr<FleetWork>(Fleet&)>;
