@@ -19,7 +19,8 @@ constexpr std::uint32_t min_read_piece_length = 1_KiB;  // other programs' torre
 constexpr std::uint32_t max_piece_length = 64_MiB;
 constexpr std::size_t max_name_bytes = 255;          // NAME_MAX of every Linux filesystem
 constexpr std::size_t max_metainfo_bytes = 256_MiB;  // 5 million pieces with both digests
-constexpr std::size_t max_tracker_url_bytes = 2048;
+constexpr std::size_t max_url_bytes = 2048;
+constexpr std::size_t max_web_seeds = 64;
 constexpr std::int64_t murder_format = 1;
 
 /// What keeps fields from being a torrent that murder carries.
@@ -164,17 +165,34 @@ class Reader {
     if (const Value* list = file.find("announce-list")) {
       for (const Value& tier : items(*list, "announce-list")) {
         std::vector<std::string> urls;
-        for (const Value& url : items(tier, "a tier of announce-list")) add_tracker(urls, url);
+        for (const Value& url : items(tier, "a tier of announce-list"))
+          add_url(urls, url, "announce");
         if (!urls.empty()) tiers.push_back(std::move(urls));
       }
     }
     const Value* announce = file.find("announce");
     if (tiers.empty() && announce) {
       std::vector<std::string> urls;
-      add_tracker(urls, *announce);
+      add_url(urls, *announce, "announce");
       if (!urls.empty()) tiers.push_back(std::move(urls));
     }
     return tiers;
+  }
+
+  /// One URL, or a list of them; others write an empty one for none.
+  std::vector<std::string> web_seeds(const Value& file) const {
+    std::vector<std::string> urls;
+    const Value* seeds = file.find("url-list");
+    if (!seeds) return urls;
+    if (seeds->string()) {
+      add_url(urls, *seeds, "url-list");
+      return urls;
+    }
+    const Value::List& list = items(*seeds, "url-list");
+    if (list.size() > max_web_seeds)
+      fail(fmt::format("it names {} web seeds, more than {}", list.size(), max_web_seeds));
+    for (const Value& url : list) add_url(urls, url, "a URL of url-list");
+    return urls;
   }
 
  private:
@@ -269,12 +287,12 @@ class Reader {
     return *value.list();
   }
 
-  void add_tracker(std::vector<std::string>& tier, const Value& value) const {
+  void add_url(std::vector<std::string>& urls, const Value& value, std::string_view key) const {
     const auto url = value.string();
-    if (!url) fail_kind("announce", value, "a string");
-    if (url->size() > max_tracker_url_bytes)
-      fail(fmt::format("a tracker's URL is {} bytes long", url->size()));
-    if (!url->empty()) tier.emplace_back(*url);
+    if (!url) fail_kind(key, value, "a string");
+    if (url->size() > max_url_bytes)
+      fail(fmt::format("a URL ('{}') is {} bytes long", key, url->size()));
+    if (!url->empty()) urls.emplace_back(*url);
   }
 
   std::string_view source_;
@@ -315,8 +333,14 @@ Metainfo make_metainfo(Metainfo fields) {
   if (const auto fault = find_fault(fields, min_made_piece_length)) fail(fault->reason);
   for (const auto& tier : fields.trackers)
     for (const std::string& url : tier)
-      if (url.empty() || url.size() > max_tracker_url_bytes)
+      if (url.empty() || url.size() > max_url_bytes)
         fail(fmt::format("a tracker's URL is {} bytes long", url.size()));
+  if (fields.web_seeds.size() > max_web_seeds)
+    fail(
+        fmt::format("it names {} web seeds, more than {}", fields.web_seeds.size(), max_web_seeds));
+  for (const std::string& url : fields.web_seeds)
+    if (url.empty() || url.size() > max_url_bytes)
+      fail(fmt::format("a web seed's URL is {} bytes long", url.size()));
   std::erase_if(fields.trackers, [](const auto& tier) { return tier.empty(); });
   fields.info_bytes = encode_info(fields);
   fields.info_hash = hash_info(fields.info_bytes);
@@ -339,6 +363,10 @@ std::string encode_metainfo(const Metainfo& metainfo) {
   if (tracker_count > 1) file.encoded("announce-list", bencode::encode_list(tiers));
   file.string("created by", "murder " MURDER_VERSION);
   file.encoded("info", metainfo.info_bytes);
+  std::vector<std::string> web_seeds;
+  for (const std::string& url : metainfo.web_seeds)
+    web_seeds.push_back(bencode::encode_string(url));
+  if (!web_seeds.empty()) file.encoded("url-list", bencode::encode_list(web_seeds));
   return file.encode();
 }
 
@@ -351,6 +379,7 @@ Metainfo parse_metainfo(std::string_view file, std::string_view source) {
   if (!info) reader.fail("it has no info dictionary");
   Metainfo metainfo = reader.info(*info);
   metainfo.trackers = reader.trackers(value);
+  metainfo.web_seeds = reader.web_seeds(value);
   return metainfo;
 }
 

@@ -1,4 +1,5 @@
-// Metainfo: the .torrent file (BEP 3, private flag BEP 27, tracker tiers BEP 12), made and read.
+// Metainfo: the .torrent file (BEP 3, private flag BEP 27, tracker tiers BEP 12, web seeds BEP 19),
+// made and read.
 //
 // murder adds two keys to the info dictionary, so that the info-hash covers them and stock clients
 // skip them: "piece sha256" (32 bytes a piece) and "murder" (what the payload is). No I/O here.
@@ -42,6 +43,7 @@ struct Metainfo {
   bool is_private = false;
   std::optional<ReleaseInfo> release;              ///< absent in other programs' torrents
   std::vector<std::vector<std::string>> trackers;  ///< tiers, BEP 12; outside the info-hash
+  std::vector<std::string> web_seeds;              ///< URLs, BEP 19; outside the info-hash
   InfoHash info_hash;
   std::string info_bytes;  ///< the bencoded info dictionary, as hashed
 
@@ -67,8 +69,8 @@ bool is_valid_tag(std::string_view tag);
 /// fit, a name that is not one path component, a bad tag, an empty payload).
 Metainfo make_metainfo(Metainfo fields);
 
-/// The .torrent file: announce, announce-list, created by, info. Deterministic; the info dictionary
-/// goes in as it was read, with the keys of other programs.
+/// The .torrent file: announce, announce-list, created by, info, url-list. Deterministic; the info
+/// dictionary goes in as it was read, with the keys of other programs.
 std::string encode_metainfo(const Metainfo& metainfo);
 
 /// Reads a .torrent file. `source` names it in errors. Throws Error{integrity} for anything

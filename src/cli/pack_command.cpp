@@ -15,6 +15,7 @@ struct PackArguments {
   std::string source;
   std::string output;
   std::vector<std::string> trackers;
+  std::vector<std::string> web_seeds;
   PackFlags flags;
 };
 
@@ -23,6 +24,7 @@ void pack(const PackArguments& arguments, Context& context) {
   request.source = arguments.source;
   request.output = arguments.output;
   request.trackers = arguments.trackers;
+  request.web_seeds = arguments.web_seeds;
   request.options.progress = [&](std::uint64_t done, std::uint64_t total) {
     context.reporter->show({LiveLine{packing_line(done, total)}});
   };
@@ -46,6 +48,11 @@ void add_pack(CLI::App& app, Action& action) {
       ->required()
       ->type_name("FILE");
   command->add_option("--tracker", arguments->trackers, "Announce URL; may be repeated")
+      ->type_name("URL");
+  command
+      ->add_option("--web-seed", arguments->web_seeds,
+                   "http://… where the pack or file can be fetched with ranges, a folder when it "
+                   "ends in /; may be repeated")
       ->type_name("URL");
   arguments->flags.add_to(*command);
   command->callback([arguments, &action] {

@@ -15,6 +15,7 @@
 #include "cli/swarm_flags.hpp"
 #include "host/daemons.hpp"
 #include "node/options.hpp"
+#include "node/web_source.hpp"
 
 namespace murder::cli {
 namespace {
@@ -31,6 +32,8 @@ struct PeerArguments {
   bool seeder = false;
   bool control = false;
   std::string info_hash;
+  std::vector<std::string> web_seeds;
+  std::string allocation = "sparse";
   SwarmFlags swarm;
 };
 
@@ -82,6 +85,9 @@ void run(const PeerArguments& arguments, Context& context) {
   options.name = arguments.swarm.name;
   options.limits = arguments.swarm.limits();
   options.owner = arguments.owner;
+  options.allocation = node::parse_allocation(arguments.allocation);
+  for (const std::string& url : arguments.web_seeds) node::web_seed_url(url, "");
+  options.web_seeds = arguments.web_seeds;
   options.seeder = arguments.seeder;
   options.control = arguments.control;
   if (!arguments.info_hash.empty()) {
@@ -120,8 +126,11 @@ void add_peer(CLI::App& app, Action& action) {
   command->footer(
       "  murder peer app-v7.torrent --to /srv/app --activate\n"
       "  murder peer http://origin:8080/app-v7.torrent --to /srv/app --detach\n"
-      "  murder peer disk.torrent --to /var/images --file-only --linger none");
-  command->add_option("TORRENT", arguments->torrent, "FILE.torrent or http://HOST/FILE.torrent")
+      "  murder peer disk.torrent --to /var/images --file-only --linger none\n"
+      "  murder peer 'magnet:?xt=urn:btih:…&tr=http://origin:8998/announce' --to /srv/app");
+  command
+      ->add_option("TORRENT", arguments->torrent,
+                   "FILE.torrent, http://HOST/FILE.torrent or magnet:?…")
       ->required();
   command->add_option("--to", arguments->to, "Where releases/TAG and current are, or are to be")
       ->required()
@@ -143,8 +152,18 @@ void add_peer(CLI::App& app, Action& action) {
       ->add_option("--timeout", arguments->timeout,
                    "Give up after so long without progress (default: never)")
       ->type_name("TIME");
+  command
+      ->add_option("--allocate", arguments->allocation,
+                   "How room is taken: none (as pieces come), sparse (default: the file has its "
+                   "length, and room as pieces come) or full (all of it before the first piece)")
+      ->type_name("HOW");
   command->add_option("--owner", arguments->owner, "Whom the unpacked files are to belong to")
       ->type_name("USER[:GROUP]");
+  command
+      ->add_option("--web-seed", arguments->web_seeds,
+                   "http://… that serves the pack or file in ranges, for what no peer has, beside "
+                   "the torrent's; may be repeated")
+      ->type_name("URL");
   arguments->swarm.add_to(*command);
   // What a deploy starts on hosts; docs/control-socket.md.
   command->add_flag("--seeder", arguments->seeder, "Be the swarm's seeder")

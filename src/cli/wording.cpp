@@ -42,8 +42,12 @@ struct Sentence {
     // Of one that is silent the log tells, with the reason and the time.
     return e.ok ? fmt::format("tracker {} answers", printable(e.url)) : std::string();
   }
+  std::string operator()(const events::WebSeedState& e) const {
+    return e.ok ? fmt::format("web seed {} gives what no peer has", printable(e.url))
+                : std::string();
+  }
   std::string operator()(const events::Complete& e) const {
-    const std::uint64_t received = e.downloaded_bytes + e.fed_bytes;
+    const std::uint64_t received = e.downloaded_bytes + e.fed_bytes + e.web_bytes;
     if (received == 0)
       return fmt::format("{} is here and verified; nothing to fetch", printable(e.tag));
     const std::string resumed =
@@ -65,9 +69,10 @@ struct Sentence {
     return fmt::format("{} is live again{}", printable(e.tag), instead_of(e.previous_tag));
   }
   std::string operator()(const events::Packed& e) const {
-    return fmt::format("packed {}, {}, to {} in {} ({:.0f} MB/s)",
+    const std::string magnet = e.magnet.empty() ? "" : "\n" + printable(e.magnet, 8192);
+    return fmt::format("packed {}, {}, to {} in {} ({:.0f} MB/s){}",
                        counted(e.files, "file", "files"), format_bytes(e.source_bytes),
-                       format_bytes(e.pack_bytes), seconds(e.seconds), e.mb_per_s);
+                       format_bytes(e.pack_bytes), seconds(e.seconds), e.mb_per_s, magnet);
   }
   std::string operator()(const events::SwarmComplete& e) const {
     return fmt::format("everyone has it: {}", counted(e.hosts, "host", "hosts"));

@@ -17,6 +17,7 @@ struct Name {
   std::string_view operator()(const Started&) const { return "started"; }
   std::string_view operator()(const Listening&) const { return "listening"; }
   std::string_view operator()(const TrackerState&) const { return "tracker"; }
+  std::string_view operator()(const WebSeedState&) const { return "web_seed"; }
   std::string_view operator()(const Progress&) const { return "progress"; }
   std::string_view operator()(const Complete&) const { return "complete"; }
   std::string_view operator()(const Staged&) const { return "staged"; }
@@ -67,6 +68,12 @@ struct Fields {
     line["ok"] = e.ok;
     line["reason"] = e.reason;
   }
+  void operator()(const WebSeedState& e) const {
+    line["url"] = e.url;
+    line["ok"] = e.ok;
+    line["banned"] = e.banned;
+    line["reason"] = e.reason;
+  }
   void operator()(const Progress& e) const {
     line["tag"] = e.tag;
     line["have_bytes"] = e.have_bytes;
@@ -84,6 +91,7 @@ struct Fields {
     line["uploaded_bytes"] = e.uploaded_bytes;
     line["resumed_bytes"] = e.resumed_bytes;
     line["fed_bytes"] = e.fed_bytes;
+    line["web_bytes"] = e.web_bytes;
   }
   void operator()(const Staged& e) const {
     line["tag"] = e.tag;
@@ -109,6 +117,7 @@ struct Fields {
     line["files"] = e.files;
     line["seconds"] = rounded(e.seconds);
     line["mb_per_s"] = rounded(e.mb_per_s);
+    line["magnet"] = e.magnet;
   }
   void operator()(const PeerBanned& e) const {
     line["endpoint"] = e.endpoint.to_string();

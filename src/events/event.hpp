@@ -43,6 +43,14 @@ struct TrackerState {
   std::string reason;  ///< empty when ok
 };
 
+/// A web seed gave its first pieces, fails, or gives again.
+struct WebSeedState {
+  std::string url;  ///< without its query
+  bool ok = false;
+  bool banned = false;  ///< never asked again
+  std::string reason;   ///< empty when ok
+};
+
 /// Where a transfer stands; about twice a second.
 struct Progress {
   std::string tag;
@@ -63,6 +71,7 @@ struct Complete {
   std::uint64_t uploaded_bytes = 0;
   std::uint64_t resumed_bytes = 0;  ///< were on disk already, and verified again
   std::uint64_t fed_bytes = 0;      ///< handed over from outside of the swarm
+  std::uint64_t web_bytes = 0;      ///< from web seeds
 };
 
 /// Unpacked, synced and renamed into place.
@@ -95,7 +104,8 @@ struct Packed {
   std::uint64_t source_bytes = 0;
   std::uint64_t files = 0;
   double seconds = 0;
-  double mb_per_s = 0;  ///< of the source, in 10^6 bytes
+  double mb_per_s = 0;      ///< of the source, in 10^6 bytes
+  std::string magnet = {};  ///< link by which peers get the torrent from each other
 };
 
 /// A peer that sent what did not match, or broke the protocol, is spoken to no more.
@@ -261,10 +271,11 @@ struct Summary {
   std::vector<std::pair<std::string, Value>> fields;
 };
 
-using Event = std::variant<Started, Listening, TrackerState, Progress, Complete, Staged, Activated,
-                           RolledBack, Packed, PeerBanned, SwarmComplete, Fleet, Release,
-                           HostSelected, Drifted, Pruned, DeployStarted, HostChanged, HostReport,
-                           Finding, Deploy, LogText, Daemon, Warning, ErrorEvent, Summary>;
+using Event =
+    std::variant<Started, Listening, TrackerState, WebSeedState, Progress, Complete, Staged,
+                 Activated, RolledBack, Packed, PeerBanned, SwarmComplete, Fleet, Release,
+                 HostSelected, Drifted, Pruned, DeployStarted, HostChanged, HostReport, Finding,
+                 Deploy, LogText, Daemon, Warning, ErrorEvent, Summary>;
 
 /// As lines name it: "started", "rolled_back", …
 std::string_view event_name(const Event& event);

@@ -115,6 +115,7 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
     request.set(http::field::host, server);
     request.set(http::field::user_agent, "murder/" MURDER_VERSION);
     request.set(http::field::accept, "*/*");
+    if (!options.range.empty()) request.set(http::field::range, options.range);
     request.keep_alive(false);
     http::async_write(socket, request, [self = shared_from_this()](error_code ec, std::size_t) {
       self->on_written(ec);
@@ -133,8 +134,18 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
     if (!callback) return;
     if (!ec) {
       auto& response = parser.get();
-      return finish({response.result_int(), std::move(response.body()), ""});
+      const auto field = [&](http::field name) { return std::string(response[name]); };
+      return finish({.status = response.result_int(),
+                     .body = std::move(response.body()),
+                     .content_range = field(http::field::content_range),
+                     .retry_after = field(http::field::retry_after)});
     }
+    if (ec == http::error::body_limit && !options.range.empty() &&
+        parser.get().result() == http::status::ok)
+      return finish({.error = fmt::format("{} sends all of it when asked for a part: it does not "
+                                          "serve ranges",
+                                          server),
+                     .is_whole_for_range = true});
     if (ec == http::error::body_limit)
       return fail(fmt::format("answer of {} is larger than {}", server,
                               format_bytes(options.max_body_bytes)));
@@ -151,7 +162,7 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
     return fmt::format("no answer from {} within {}", server, timeout_text(options.timeout));
   }
 
-  void fail(std::string error) { finish({0, "", std::move(error)}); }
+  void fail(std::string error) { finish({.error = std::move(error)}); }
 
   void fail_from_loop(std::string error) {
     asio::post(io, [self = shared_from_this(), error = std::move(error)] { self->fail(error); });

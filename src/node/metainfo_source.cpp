@@ -53,6 +53,18 @@ Metainfo load_metainfo(const std::string& source, Log& log) {
   return parse_metainfo(read_file(source, max_torrent_bytes), source);
 }
 
+Metainfo load_metainfo(const std::string& source, const std::vector<std::string>& trackers,
+                       const MetadataFetchOptions& options, Log& log) {
+  if (!is_magnet(source)) return load_metainfo(source, log);
+  Magnet magnet = parse_magnet(source);
+  magnet.trackers.insert(magnet.trackers.begin(), trackers.begin(), trackers.end());
+  return fetch_metadata(magnet, options, log);
+}
+
+std::vector<Endpoint> peers_of_source(const std::string& source) {
+  return is_magnet(source) ? parse_magnet(source).peers : std::vector<Endpoint>();
+}
+
 std::vector<PieceIndex> manifest_pieces(const Metainfo& metainfo) {
   std::vector<PieceIndex> pieces;
   if (!metainfo.release || !metainfo.release->manifest) return pieces;

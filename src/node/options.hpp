@@ -26,14 +26,22 @@ struct Linger {
 /// "swarm", "swarm:TIME" (at most so long), "none", "forever" or a duration. Throws Error{usage}.
 Linger parse_linger(const std::string& text);
 
+/// How room for a payload is taken: `none` as pieces come; `sparse`, its length is set at once and
+/// the room is taken as pieces come; `full`, all of it before the first piece, or not at all.
+enum class Allocation { none, sparse, full };
+/// "none", "sparse" or "full". Throws Error{usage}.
+Allocation parse_allocation(const std::string& text);
+
 struct PeerOptions {
-  std::string source;                 ///< FILE.torrent or http://…/FILE.torrent
+  std::string source;                 ///< FILE.torrent, http://…/FILE.torrent or magnet:?…
   std::filesystem::path destination;  ///< DEST
   bool file_only = false;             ///< DEST/NAME, no releases
+  Allocation allocation = Allocation::sparse;
   bool activate = false;
   Linger linger;
   std::optional<Duration> timeout;  ///< give up after so long without progress
   std::vector<std::string> trackers;
+  std::vector<std::string> web_seeds;  ///< URLs, beside the torrent's; BEP 19
   IpAddress listen = IpAddress::v4({0, 0, 0, 0});
   std::uint16_t port = 0;
   std::string name;   ///< empty: the host's own name

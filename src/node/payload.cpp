@@ -77,7 +77,16 @@ swarm::Bitfield find_pieces(const Metainfo& metainfo, int fd, const std::filesys
   return found;
 }
 
-Payload::Payload(const Metainfo& metainfo, const std::filesystem::path& path, Access access)
+Allocation parse_allocation(const std::string& text) {
+  if (text == "none") return Allocation::none;
+  if (text == "sparse") return Allocation::sparse;
+  if (text == "full") return Allocation::full;
+  throw Error(ErrorKind::usage,
+              fmt::format("--allocate: '{}' is not none, sparse or full", printable(text)));
+}
+
+Payload::Payload(const Metainfo& metainfo, const std::filesystem::path& path, Access access,
+                 Allocation allocation)
     : metainfo_(metainfo), path_(path) {
   if (access == Access::none) return;
   if (access == Access::read) {
@@ -90,7 +99,15 @@ Payload::Payload(const Metainfo& metainfo, const std::filesystem::path& path, Ac
     return;
   }
   fd_ = open_file(path, O_RDWR | O_CREAT);
-  if (::ftruncate(fd_.get(), static_cast<off_t>(metainfo.length)) != 0)
+  const auto length = static_cast<off_t>(metainfo.length);
+  // Not posix_fallocate(3), which writes where the filesystem cannot: that would be the whole
+  // payload once more. What the filesystem cannot do is left to the writing, as with sparse.
+  if (allocation == Allocation::full && ::fallocate(fd_.get(), 0, 0, length) != 0 &&
+      errno != EOPNOTSUPP)
+    fail_to_write(fd_.get(), metainfo.length, path, errno);
+  // Longer than the payload is never right; shorter only while pieces are still to come.
+  const bool sized = allocation != Allocation::none || file_size(fd_.get(), path) > metainfo.length;
+  if (sized && ::ftruncate(fd_.get(), length) != 0)
     throw_system_error("cannot size", path.native(), errno);
 }
 

@@ -18,6 +18,7 @@
 
 #include "base/file.hpp"
 #include "bittorrent/metainfo.hpp"
+#include "node/options.hpp"
 #include "swarm/bitfield.hpp"
 
 namespace murder::node {
@@ -33,8 +34,10 @@ swarm::Bitfield find_pieces(const Metainfo& metainfo, int fd, const std::filesys
 class Payload {
  public:
   enum class Access { none, read, read_write };
-  /// Opens `path`; read_write creates it and sets its length (sparse), none leaves it alone.
-  Payload(const Metainfo& metainfo, const std::filesystem::path& path, Access access);
+  /// Opens `path`; read_write creates it and takes room for it as `allocation` says, none leaves it
+  /// alone. Throws Error{failed} when there is no room for all of it and it is to be had at once.
+  Payload(const Metainfo& metainfo, const std::filesystem::path& path, Access access,
+          Allocation allocation = Allocation::sparse);
 
   int fd() const { return fd_.get(); }
   const std::filesystem::path& path() const { return path_; }

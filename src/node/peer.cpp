@@ -45,7 +45,8 @@ std::string own_name() {
 }
 
 Metainfo load_expected(const PeerOptions& options, Log& log) {
-  Metainfo metainfo = load_metainfo(options.source, log);
+  Metainfo metainfo = load_metainfo(options.source, options.trackers,
+                                    {.listen = options.listen, .timeout = options.timeout}, log);
   if (options.info_hash && metainfo.info_hash != *options.info_hash)
     throw Error(ErrorKind::integrity,
                 fmt::format("{} is another torrent: its info-hash is {}, and {} is wanted",
@@ -98,7 +99,8 @@ class PeerSession : private TransferControl::Transfer {
     payload_.emplace(metainfo_, landing_->payload_path(),
                      landing_->payload_is_final() && !landing_->is_release()
                          ? Payload::Access::read
-                         : Payload::Access::read_write);
+                         : Payload::Access::read_write,
+                     options_.allocation);
     swarm::Bitfield have = landing_->resumes()
                                ? find_pieces(metainfo_, payload_->fd(), payload_->path())
                                : swarm::Bitfield(metainfo_.piece_count());
@@ -119,6 +121,8 @@ class PeerSession : private TransferControl::Transfer {
     SwarmNodeOptions node_options = common_node_options();
     node_options.port = options_.port;
     node_options.limits = options_.limits;
+    node_options.web_seeds = options_.web_seeds;
+    node_options.peers = peers_of_source(options_.source);
     node_options.first = manifest_pieces(metainfo_);
     manifest_missing_ = node_options.first.size();
     for (const PieceIndex piece : node_options.first)
@@ -228,7 +232,8 @@ class PeerSession : private TransferControl::Transfer {
                                    .downloaded_bytes = node_->engine().downloaded(),
                                    .uploaded_bytes = node_->engine().uploaded(),
                                    .resumed_bytes = resumed_bytes_,
-                                   .fed_bytes = node_->fed_bytes()});
+                                   .fed_bytes = node_->fed_bytes(),
+                                   .web_bytes = node_->web_bytes()});
       if (unpacker_) {
         unpacker_->hurry();
       } else if (!landing_->unpacks() && !staged_) {

@@ -14,7 +14,7 @@ events::Progress ProgressMeter::next(const SwarmNode& node, const Metainfo& meta
   const auto rate = [&](std::uint64_t bytes, std::uint64_t before) {
     return static_cast<double>(bytes - before) / seconds;
   };
-  const std::uint64_t received = engine.downloaded() + node.fed_bytes();
+  const std::uint64_t received = engine.downloaded() + node.fed_bytes() + node.web_bytes();
   const double down = rate(received, received_);
   const double up = rate(engine.uploaded(), uploaded_);
   last_at_ = now;
@@ -43,6 +43,7 @@ Error no_progress(const SwarmNode& node, const Metainfo& metainfo, Duration time
       100.0 * missing / metainfo.piece_count(), nowhere, 100.0 * nowhere / metainfo.piece_count());
   if (!node.tracker_problem().empty())
     why += fmt::format("; the tracker: {}", node.tracker_problem());
+  if (const std::string problem = node.web_seed_problem(); !problem.empty()) why += "; " + problem;
   why += fmt::format("; {} connected. Run the same command again to go on from here",
                      engine.link_count() == 0 ? std::string("no peer is")
                                               : fmt::format("{} peers are", engine.link_count()));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/random.hpp"
+#include "bittorrent/peer_extensions.hpp"
 #include "net/address.hpp"
 
 namespace murder::node {
@@ -21,13 +22,20 @@ std::vector<std::string> flatten(const std::vector<std::vector<std::string>>& ti
 }
 
 swarm::EngineConfig make_config(const Metainfo& metainfo, const SwarmNodeOptions& options,
-                                const PeerId& id, const std::vector<std::string>& trackers) {
+                                const PeerId& id, const std::vector<std::string>& trackers,
+                                std::size_t web_seeds) {
   swarm::EngineConfig config;
   config.geometry = {metainfo.length, metainfo.piece_length};
   config.self = id;
   config.seeder = options.role == AnnounceRole::seeder;
   config.first = options.first;
   config.trackers = trackers;
+  config.web_seeds = web_seeds;
+  config.peers = options.peers;
+  if (metainfo.info_bytes.size() <= wire::max_metadata_bytes)
+    config.metadata = std::make_shared<const std::string>(metainfo.info_bytes);
+  config.is_private = metainfo.is_private;
+  config.exchange_peers = true;
   config.up = swarm::limit_to(options.limits.up);
   config.down = swarm::limit_to(options.limits.down);
   return config;
@@ -118,7 +126,8 @@ SwarmNode::SwarmNode(boost::asio::io_context& io, boost::asio::thread_pool& work
       callbacks_(std::move(callbacks)),
       id_(make_peer_id()),
       trackers_(options_.trackers.empty() ? flatten(metainfo.trackers) : options_.trackers),
-      engine_(make_config(metainfo, options_, id_, trackers_), std::move(have),
+      web_seeds_(make_web_seeds(metainfo, options_.web_seeds, log_)),
+      engine_(make_config(metainfo, options_, id_, trackers_, web_seeds_.size()), std::move(have),
               Random::from_system(), *this),
       upload_turns_(std::make_shared<net::UploadTurns>(io)),
       tick_timer_(io) {}
@@ -140,6 +149,7 @@ void SwarmNode::start() {
       [this](boost::asio::ip::tcp::socket socket) { accepted(std::move(socket)); });
   port_ = local_endpoint().port;
   log_.debug("listening on {}", local_endpoint().to_string());
+  engine_.listens_at(port_);
   engine_.start(now());
   schedule_tick();
 }
@@ -275,6 +285,7 @@ void SwarmNode::stop(std::function<void()> done) {
   stopping_ = true;
   tick_timer_.cancel();
   dials_.clear();
+  web_gets_.clear();
   listener_.reset();
   for (auto& [key, peer] : peers_)
     if (peer->connection) peer->connection->abandon();

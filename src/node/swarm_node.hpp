@@ -35,6 +35,9 @@ struct SwarmNodeOptions {
   std::string name;                   ///< what the tracker calls this host
   std::vector<PieceIndex> first;      ///< pieces before all others
   RateLimits limits;
+  std::vector<Endpoint> peers;  ///< known beforehand
+  /// URLs, beside those of the metainfo; web_seed_url() takes them.
+  std::vector<std::string> web_seeds;
 };
 
 /// What a SwarmNode tells its owner, from the loop. May not destroy the node.
@@ -76,6 +79,12 @@ class SwarmNode final : private swarm::Driver {
   static constexpr std::uint64_t max_feeding_bytes = 32u << 20;
   std::uint64_t fed_bytes() const { return fed_bytes_; }  ///< that were missing
 
+  /// From web seeds, right or wrong.
+  std::uint64_t web_bytes() const { return web_bytes_; }
+  /// What is the matter with the first one that something is; empty: nothing.
+  std::string web_seed_problem() const;
+  bool has_web_seeds() const { return !web_seeds_.empty(); }
+
   /// One more tracker, asked at once and before the others. Throws Error{usage} for what is no
   /// tracker's URL.
   void add_tracker(const std::string& url);
@@ -105,7 +114,24 @@ class SwarmNode final : private swarm::Driver {
   void verify(PieceIndex piece) override;
   void detach(LinkId link, PieceIndex piece) override;
   Duration round_trip(LinkId link) const override;
+  void fetch(const swarm::WebFetch& fetch) override;
   void banned(const Endpoint& endpoint, const std::string& reason) override;
+
+  struct WebChecks;
+  struct WebSeed {
+    std::string url;
+    bool said = false;    ///< its state has been told once
+    bool banned = false;  ///< never asked again
+    std::string problem;  ///< empty: it gave the last that it was asked for
+  };
+  static std::vector<WebSeed> make_web_seeds(const Metainfo& metainfo,
+                                             const std::vector<std::string>& added, Log& log);
+  void web_answered(const swarm::WebFetch& fetch, std::uint64_t begin, std::uint64_t length,
+                    net::HttpResult result);
+  void web_checked(PieceIndex piece, bool matches, const std::exception_ptr& error,
+                   WebChecks& checks);
+  void web_ended(const swarm::WebFetch& fetch, swarm::WebOutcome outcome, Duration retry_after,
+                 const std::string& reason);
 
   wire::Handshake handshake() const;
   void accepted(boost::asio::ip::tcp::socket socket);
@@ -133,6 +159,7 @@ class SwarmNode final : private swarm::Driver {
   SwarmNodeCallbacks callbacks_;
   PeerId id_;
   std::vector<std::string> trackers_;
+  std::vector<WebSeed> web_seeds_;
   swarm::Engine engine_;
   std::shared_ptr<net::UploadTurns> upload_turns_;
   std::unique_ptr<net::PeerListener> listener_;
@@ -140,6 +167,8 @@ class SwarmNode final : private swarm::Driver {
   std::unordered_map<LinkId, Peer*> linked_;
   std::map<Endpoint, std::unique_ptr<net::Dial>> dials_;
   std::unique_ptr<net::HttpGet> announce_;
+  std::map<std::uint32_t, std::unique_ptr<net::HttpGet>> web_gets_;
+  std::uint32_t next_web_get_ = 0;
   boost::asio::steady_timer tick_timer_;
   Instant tick_at_ = Instant::max();
   std::uint16_t port_ = 0;
@@ -147,6 +176,7 @@ class SwarmNode final : private swarm::Driver {
   Instant last_progress_{};
   std::uint64_t feeding_bytes_ = 0;
   std::uint64_t fed_bytes_ = 0;
+  std::uint64_t web_bytes_ = 0;
   bool tracker_said_ = false;  ///< its state has been told once
   std::string tracker_problem_;
   bool failed_ = false;

@@ -15,8 +15,10 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "bittorrent/announce.hpp"
+#include "bittorrent/magnet.hpp"
 #include "host/layout.hpp"
 #include "node/metainfo_source.hpp"
+#include "node/web_source.hpp"
 
 namespace murder::node {
 namespace {
@@ -58,6 +60,7 @@ Metainfo describe(const PackRequest& request, const std::string& name, std::uint
   metainfo.is_private = true;
   for (const std::string& tracker : request.trackers)
     metainfo.trackers.push_back({parse_tracker_url(tracker).to_string()});
+  metainfo.web_seeds = request.web_seeds;
   return metainfo;
 }
 
@@ -129,6 +132,7 @@ events::Packed make_raw(const PackRequest& request) {
   write_torrent(request.output, metainfo);
   events::Packed packed;
   packed.tag = metainfo.tag();
+  packed.magnet = magnet_of(metainfo).to_string();
   packed.path = request.source.string();
   packed.torrent = request.output.string();
   packed.pack_bytes = packed.source_bytes = size;
@@ -155,6 +159,7 @@ events::Packed make_pack(const PackRequest& request) {
   write_torrent(torrent, metainfo);
   events::Packed packed;
   packed.tag = metainfo.tag();
+  packed.magnet = magnet_of(metainfo).to_string();
   packed.path = request.output.string();
   packed.torrent = torrent.string();
   packed.pack_bytes = result.pack_size;
@@ -168,6 +173,7 @@ events::Packed make_pack(const PackRequest& request) {
 events::Packed make_release(const PackRequest& request) {
   refuse_bad_tag(request.tag);
   for (const std::string& tracker : request.trackers) parse_tracker_url(tracker);
+  for (const std::string& url : request.web_seeds) web_seed_url(url, "");
   std::error_code ec;
   const fs::file_status status = fs::status(request.source, ec);
   if (!fs::exists(status))

@@ -18,6 +18,7 @@ struct PackRequest {
   std::filesystem::path output;  ///< FILE.tar.zst, or FILE.torrent for a file
   std::string tag;               ///< empty: from the content
   std::vector<std::string> trackers;
+  std::vector<std::string> web_seeds;    ///< URLs, BEP 19
   std::uint64_t piece_length_bytes = 0;  ///< 0: from the size
   PackOptions options;
 };

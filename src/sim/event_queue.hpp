@@ -28,6 +28,8 @@ enum class EventKind : std::uint8_t {
   tracker_answered,
   reset,
   fed,
+  web_asked,  ///< block: the first piece, which source, how many pieces
+  web_came,
 };
 
 struct Event {

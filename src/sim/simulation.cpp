@@ -16,6 +16,7 @@ SimulationOptions effective(SimulationOptions options) {
   const auto scale = [&](Rate& rate) { rate.bytes_per_second *= options.efficiency; };
   scale(options.up);
   scale(options.down);
+  if (options.web_seed) scale(*options.web_seed);
   if (options.seeder_up) scale(*options.seeder_up);
   if (options.rack_link) scale(*options.rack_link);
   for (HostPlan& plan : options.plans) {
@@ -64,6 +65,7 @@ SimulationResult World::conclude() {
   result_.plain_copy_s = size * wire_overhead * options_.efficiency /
                          std::min(seeder_up, options_.down.bytes_per_second);
   result_.seeder_copies = static_cast<double>(nodes_[0]->bytes_up) / size;
+  result_.web_copies = static_cast<double>(web_bytes_) / size;
   result_.pieces = geometry_.piece_count();
   return std::move(result_);
 }

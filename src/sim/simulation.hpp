@@ -40,6 +40,9 @@ struct SimulationOptions {
   std::optional<Rate> seeder_up;
   /// The seeder starts with nothing and is fed at that rate, in order; none: it has everything.
   std::optional<Rate> feed;
+  /// What a web seed sends, which every host knows; none: there is none. Each request is answered
+  /// when those before it have been.
+  std::optional<Rate> web_seed;
   RateLimits limits;        ///< of every host and the seeder, as `--up` and `--down`
   std::uint32_t racks = 1;  ///< host i stands in rack i % racks, the seeder in rack 0
   /// What connections make of each link, above 0 and at most 1: TCP, with several of them both
@@ -66,6 +69,7 @@ struct SimulationResult {
   std::vector<std::optional<double>> complete_s;
   double plain_copy_s = 0;   ///< size / min(seeder's feed and uplink, common downlink)
   double seeder_copies = 0;  ///< bytes the seeder sent ÷ size
+  double web_copies = 0;     ///< bytes the web seed sent ÷ size
   std::uint32_t pieces = 0;
   std::uint64_t announces = 0;
   std::uint32_t peak_announces_per_s = 0;  ///< in the fullest second of the run

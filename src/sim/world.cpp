@@ -22,7 +22,8 @@ World::World(const SimulationOptions& options)
       registry_(
           tracker::RegistryOptions{.expect = options.expect != 0 ? options.expect : options.hosts},
           Random(random_.next())),
-      racks_(options.racks, options.rack_link) {
+      racks_(options.racks, options.rack_link),
+      web_seed_(options.web_seed.value_or(Rate{1})) {
   geometry_.length = options.size_bytes;
   geometry_.piece_length =
       options.piece_length != 0 ? options.piece_length : default_piece_length(options.size_bytes);
@@ -73,6 +74,7 @@ void World::make_engine(Node& node, swarm::Bitfield have) {
   config.self = node.id;
   config.seeder = node.seeder;
   config.trackers = {"virtual"};
+  config.web_seeds = options_.web_seed ? 1 : 0;
   config.max_block_bytes = block_bytes_;
   config.up = swarm::limit_to(options_.limits.up);
   config.down = swarm::limit_to(options_.limits.down);
@@ -170,6 +172,12 @@ void World::handle(const Event& event) {
     case EventKind::fed:
       fed(node, event.block.piece);
       break;
+    case EventKind::web_asked:
+      web_asked(node, event.block);
+      return;
+    case EventKind::web_came:
+      web_came(node, event.block);
+      break;
     case EventKind::tracker_asked:
       tracker_asked(node);
       return;
@@ -241,6 +249,10 @@ void Node::verify(PieceIndex piece) {
 void World::verified(Node& node, PieceIndex piece) {
   const bool matches = node.tainted.erase(piece) == 0;
   node.engine->on_piece_verified(piece, matches, now_);
+  note_progress(node);
+}
+
+void World::note_progress(Node& node) {
   last_progress_ = now_;
   if (!node.engine->complete() || node.complete_s || node.seeder) return;
   node.complete_s = to_seconds(now_ - start_);
@@ -262,6 +274,35 @@ void World::fed(Node& node, PieceIndex piece) {
   node.engine->on_piece_fed(piece, now_);
   last_progress_ = now_;
   feed_next(node, now_);
+}
+
+// --- the web seed ---
+
+void Node::fetch(const swarm::WebFetch& fetch) {
+  // A connection, and the request.
+  world.push(world.now() + 3 * world.latency(), EventKind::web_asked, index, 0,
+             wire::Block{fetch.first, static_cast<std::uint32_t>(fetch.source), fetch.count});
+}
+
+void World::web_asked(Node& node, const wire::Block& range) {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < range.length; ++i)
+    bytes += geometry_.piece_size(PieceIndex(range.piece.value() + i));
+  web_bytes_ += bytes;
+  const double on_wire = static_cast<double>(bytes) * wire_overhead;
+  const Instant begin = now_ + options_.latency;
+  Passage passage = web_seed_.pass({begin, begin}, on_wire);
+  passage = node.downlink.pass(passage, on_wire);
+  push(passage.end, EventKind::web_came, node.index, 0, range);
+}
+
+void World::web_came(Node& node, const wire::Block& range) {
+  for (std::uint32_t i = 0; i < range.length; ++i) {
+    node.engine->on_piece_fed(PieceIndex(range.piece.value() + i), now_);
+    note_progress(node);
+  }
+  node.engine->on_web_fetched({range.begin, range.piece, range.length}, swarm::WebOutcome::came, {},
+                              now_);
 }
 
 Duration Node::round_trip(LinkId) const { return 2 * world.latency(); }

@@ -102,6 +102,7 @@ struct Node : swarm::Driver {
   void close(LinkId link, const std::string& reason) override;
   void verify(PieceIndex piece) override;
   void detach(LinkId, PieceIndex) override {}
+  void fetch(const swarm::WebFetch& fetch) override;
   Duration round_trip(LinkId link) const override;
   void banned(const Endpoint&, const std::string&) override {}
 };
@@ -152,6 +153,9 @@ class World {
   void reset(Node& node, std::uint32_t link);
   void verified(Node& node, PieceIndex piece);
   void fed(Node& node, PieceIndex piece);
+  void web_asked(Node& node, const wire::Block& range);
+  void web_came(Node& node, const wire::Block& range);
+  void note_progress(Node& node);
   void feed_next(Node& node, Instant at);
 
   void tracker_asked(Node& node);
@@ -186,6 +190,8 @@ class World {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<Node*> to_serve_;
   std::unordered_map<Endpoint, std::uint32_t> by_endpoint_;
+  Pipe web_seed_;
+  std::uint64_t web_bytes_ = 0;
   std::uint32_t awaited_ = 0;
   std::chrono::seconds announce_second_{-1};
   std::uint32_t announces_in_second_ = 0;

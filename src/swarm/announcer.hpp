@@ -38,6 +38,8 @@ class Announcer {
   /// The next tracker at once; when all have failed, after 0.25 s, 0.5 s … 5 s. Never gives up.
   void failed(Instant now);
 
+  /// There is one to ask.
+  bool any() const { return !trackers_.empty(); }
   /// No tracker has answered the last announce.
   bool silent() const { return failures_ > 0; }
 

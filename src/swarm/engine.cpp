@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bittorrent/peer_extensions.hpp"
 #include "swarm/engine_rules.hpp"
 
 namespace murder::swarm {
@@ -18,6 +19,9 @@ Engine::Engine(EngineConfig config, Bitfield have, Random random, Driver& driver
       announcer_(config_.trackers) {
   if (!config_.first.empty()) picker_.set_first(config_.first);
   if (config_.seeder) seed_.emplace(config_.geometry, config_.first, picker_.have());
+  if (config_.web_seeds > 0)
+    web_.emplace(config_.web_seeds, config_.geometry, config_.self, config_.down.any(),
+                 Random(random_.next()));
   for (std::uint32_t i = 0; i < config_.geometry.piece_count(); ++i)
     if (picker_.have().test(PieceIndex(i)))
       bytes_have_ += config_.geometry.piece_size(PieceIndex(i));
@@ -26,6 +30,9 @@ Engine::Engine(EngineConfig config, Bitfield have, Random random, Driver& driver
 void Engine::start(Instant now) {
   announcer_.start(now);
   announce_due(now);
+  dial_known_peers(now);
+  dial_due(now);
+  if (web_) web_->busy(now);
 }
 
 void Engine::set_groups(std::vector<std::uint32_t> group_of_piece) {
@@ -125,6 +132,12 @@ void Engine::introduce(Link& link, Instant now) {
   hello.request_queue = max_queued_uploads;
   hello.upload_only = complete();
   hello.client = "murder " MURDER_VERSION;
+  if (config_.metadata) {
+    hello.ut_metadata = wire::our_ut_metadata;
+    hello.metadata_size = static_cast<std::uint32_t>(config_.metadata->size());
+  }
+  if (exchanges_peers_with(link)) hello.ut_pex = wire::our_ut_pex;
+  hello.listen_port = listen_port_;
   // Who gets it from elsewhere is no measure of how far the others should be.
   hello.have_pieces = seed_ && !complete() ? 0 : have().count();
   hello.max_block_bytes = largest_block(config_.up);
@@ -279,6 +292,9 @@ void Engine::update_interest(Link& link, Instant now) {
 
 void Engine::on_tracker_reply(const AnnounceReply& reply, Instant now) {
   announcer_.succeeded(reply, now);
+  tracker_answered_ = true;
+  seeds_announced_ = reply.complete;
+  leechers_announced_ = reply.incomplete;
   if (reply.fleet) {
     fleet_ = *reply.fleet;
     swarm_complete_ = fleet_.swarm_complete;
@@ -345,6 +361,9 @@ void Engine::tick(Instant now) {
       if (feed_rests || now - last_moved_ >= config_.stall) show_all_there_is(now);
     }
     if (now >= next_slot_change_) assign_stock_slots(now);
+    tell_peers(now);
+    dial_known_peers(now);
+    dial_heard_of(now);
     // A link that stalled gets one block to prove itself.
     request_everywhere(now);
   }
@@ -359,6 +378,7 @@ void Engine::tick(Instant now) {
     request_everywhere(now);
   }
   serve_throttled(now);
+  if (web_) ask_web_seeds(now);
   dial_due(now);
   announce_due(now);
 }
@@ -370,6 +390,8 @@ Instant Engine::next_tick(Instant now) const {
   if (untold_due_) next = std::min(next, *untold_due_);
   if (!throttled_.empty()) next = std::min(next, config_.up.ready_at(now));
   if (asking_throttled_) next = std::min(next, config_.down.ready_at(now));
+  if (web_ && !complete())
+    if (const auto due = web_->next_due(now)) next = std::min(next, *due);
   if (dials())
     if (const auto due = book_.next_due(links_.size(), links_to_look_for()))
       next = std::min(next, *due);

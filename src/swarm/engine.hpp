@@ -13,8 +13,10 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/digest.hpp"
@@ -31,6 +33,7 @@
 #include "swarm/picker.hpp"
 #include "swarm/rate_limit.hpp"
 #include "swarm/seed_window.hpp"
+#include "swarm/web_seeds.hpp"
 
 namespace murder::swarm {
 
@@ -59,6 +62,9 @@ class Driver {
   virtual void detach(LinkId link, PieceIndex piece) = 0;
   /// The smallest round trip seen on the link; zero when not known.
   virtual Duration round_trip(LinkId link) const = 0;
+  /// Of a web seed: on_piece_fed for each piece that came and is right, then on_web_fetched,
+  /// follow.
+  virtual void fetch(const WebFetch& fetch) = 0;
   /// Wrong data or a broken protocol: told for the log; the link is closed separately.
   virtual void banned(const Endpoint& endpoint, const std::string& reason) = 0;
 };
@@ -71,8 +77,14 @@ struct EngineConfig {
   bool seeder = false;
   std::vector<PieceIndex> first;      ///< fetched and seeded before the others
   std::vector<std::string> trackers;  ///< URLs
-  RateLimit up;                       ///< payload sent
-  RateLimit down;                     ///< payload asked for
+  std::vector<Endpoint> peers;        ///< known beforehand: dialled, again and again while alone
+  std::size_t web_seeds = 0;          ///< how many there are; BEP 19
+  /// The info dictionary, for peers that lack it (BEP 9); none: not given.
+  std::shared_ptr<const std::string> metadata;
+  bool is_private = false;      ///< stock clients are told of no peers (BEP 27)
+  bool exchange_peers = false;  ///< BEP 11
+  RateLimit up;                 ///< payload sent
+  RateLimit down;               ///< payload asked for
   /// The longest block asked for and sent between murder peers. Over sockets always the default; a
   /// simulation may send whole pieces at once, for speed.
   std::uint32_t max_block_bytes = murder_block_bytes;
@@ -97,6 +109,8 @@ class Engine {
   Engine(EngineConfig config, Bitfield have, Random random, Driver& driver);
 
   void start(Instant now);
+  /// Where others can dial this engine; peers are told. Before start().
+  void listens_at(std::uint16_t port) { listen_port_ = port; }
   /// From the manifest, once it is known.
   void set_groups(std::vector<std::uint32_t> group_of_piece);
 
@@ -115,6 +129,9 @@ class Engine {
   /// A piece came from outside of the swarm and is verified and written. Whoever was asked for it
   /// is told not to send it; what is on its way all the same is thrown away.
   void on_piece_fed(PieceIndex piece, Instant now);
+  /// What Driver::fetch ordered has ended; its pieces, if any, came through on_piece_fed before.
+  /// `retry_after`: as the server said; zero: it did not.
+  void on_web_fetched(const WebFetch& fetch, WebOutcome outcome, Duration retry_after, Instant now);
   /// To be asked before the others from now on, and at once.
   void add_tracker(const std::string& tracker, Instant now);
   void on_tracker_reply(const AnnounceReply& reply, Instant now);
@@ -192,16 +209,37 @@ class Engine {
   std::size_t links_to_look_for() const { return complete() ? 0 : config_.wanted_links; }
   void dial_due(Instant now);
   void announce_due(Instant now);
+  bool peers_feed_us() const;
+  WebSeeds::Situation web_situation() const;
+  void ask_web_seeds(Instant now);
+  void dial_known_peers(Instant now);
+  void give_metadata(Link& link, const std::string& payload, Instant now);
+  bool exchanges_peers_with(const Link& link) const;
+  bool without_tracker() const;
+  static std::optional<Endpoint> listening_at(const Link& link);
+  void tell_peers(Instant now);
+  void tell_peers_to(Link& link, const std::vector<std::pair<LinkId, Endpoint>>& there,
+                     Instant now);
+  void hear_of_peers(Link& link, const std::string& payload, Instant now);
+  void dial_heard_of(Instant now);
 
   EngineConfig config_;
   Random random_;
   Driver& driver_;
   Picker picker_;
   std::optional<SeedWindow> seed_;
+  std::optional<WebSeeds> web_;  ///< when there are web seeds
   PeerBook book_;
   Announcer announcer_;
   std::map<LinkId, Link> links_;
   FleetState fleet_;
+  std::uint16_t listen_port_ = 0;
+  std::vector<Endpoint> heard_of_;  ///< by peer exchange, and not dialled yet
+  std::size_t heard_of_taken_ = 0;  ///< and in the book by now
+  Instant known_peers_due_{};
+  bool tracker_answered_ = false;
+  std::uint32_t seeds_announced_ = 0;     ///< who has everything, as the tracker said last
+  std::uint32_t leechers_announced_ = 0;  ///< … and who has not
   bool swarm_complete_ = false;
   std::uint64_t bytes_have_ = 0;
   std::uint64_t downloaded_ = 0;

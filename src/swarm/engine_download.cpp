@@ -280,6 +280,7 @@ void Engine::on_block_progress(LinkId id, std::uint32_t bytes, Instant now) {
 void Engine::on_block_end(LinkId id, const wire::Block& block, Instant now) {
   Link* link = find(id);
   if (link == nullptr) return;
+  if (web_) web_->busy(now);
   link->snubbed = false;
   const auto it = std::find_if(link->outstanding.begin(), link->outstanding.end(),
                                [&](const auto& o) { return o.block == block; });

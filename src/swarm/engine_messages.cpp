@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "bittorrent/peer_extensions.hpp"
 #include "swarm/engine.hpp"
 #include "swarm/engine_rules.hpp"
 
@@ -98,10 +99,16 @@ struct Engine::Visitor {
     engine.request_everywhere(now);
   }
   void operator()(const wire::Extended& message) {
+    if (message.id == wire::our_ut_metadata)
+      return engine.give_metadata(link, message.payload, now);
+    if (message.id == wire::our_ut_pex) return engine.hear_of_peers(link, message.payload, now);
     if (message.id != 0) return;
     const auto hello = wire::decode_extension_handshake(message.payload);
     if (!hello) return;
     link.upload_only = hello->upload_only;
+    link.ut_metadata = hello->ut_metadata;
+    link.ut_pex = hello->ut_pex;
+    link.listen_port = hello->listen_port;
     if (link.murder) {
       link.progress = steps_of(std::min(hello->have_pieces, config().geometry.piece_count()),
                                config().geometry);

@@ -43,6 +43,7 @@ inline constexpr Duration longest_untold = std::chrono::milliseconds(200);
 inline constexpr std::size_t told_of_rare = 4;
 
 // Links.
+inline constexpr std::size_t few_links = 3;  ///< so few that peers heard of are dialled, too
 inline constexpr Duration keep_alive_after = std::chrono::seconds(60);
 inline constexpr Duration silent_link = std::chrono::seconds(150);
 inline constexpr Duration housekeeping = std::chrono::milliseconds(250);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/digest.hpp"
@@ -70,6 +71,17 @@ struct Link {
   double upload_rate = 0;  ///< bytes a second, smoothed over about 100 ms
   std::uint64_t uploaded_since = 0;
   Instant upload_measured_at{};
+
+  // Extensions (BEP 10): under which ids they take them; 0: not at all.
+  std::uint8_t ut_metadata = 0;
+  std::uint8_t ut_pex = 0;
+  std::uint16_t listen_port = 0;     ///< as they say; 0: not said
+  std::uint32_t metadata_given = 0;  ///< pieces
+  std::uint32_t metadata_refused = 0;
+  std::set<Endpoint> pex_told;
+  std::optional<Instant> pex_said_at;
+  std::optional<Instant> pex_heard_at;
+  std::uint32_t pex_taken = 0;  ///< peers that it named
 
   Instant last_heard{};
   Instant last_said{};

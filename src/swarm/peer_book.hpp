@@ -23,6 +23,7 @@ class PeerBook {
   /// forgotten until named again.
   void dial_failed(const Endpoint& endpoint, Instant now);
   void connected(const Endpoint& endpoint);
+  bool knows(const Endpoint& endpoint) const { return known_.contains(endpoint); }
   /// A link to it ended: worth another try after a moment.
   void disconnected(const Endpoint& endpoint, Instant now);
   /// It is this process itself, or has sent wrong data: never again.

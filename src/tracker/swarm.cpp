@@ -379,7 +379,11 @@ std::vector<AnnouncedPeer> Swarm::stock_peers(Slot slot, const AnnounceRequest& 
 
   std::vector<const SlotSet*> groups{&those(Standing::host_waiting),
                                      &those(Standing::stock_waiting)};
-  if (request.left > 0) {
+  // One who has only a magnet link says that nothing is left, as one who has everything does: it
+  // does not know yet how much there is.
+  const bool may_lack_all = request.left == 0 && request.uploaded == 0 && request.downloaded == 0 &&
+                            request.event != AnnounceEvent::completed;
+  if (request.left > 0 || may_lack_all) {
     groups.push_back(&those(Standing::host_complete));
     groups.push_back(&those(Standing::stock_complete));
     const std::vector<Slot>& seeders = those(Standing::seeder).items();

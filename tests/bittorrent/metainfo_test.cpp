@@ -110,6 +110,7 @@ rc::Gen<Metainfo> any_fields() {
     const auto tier = rc::gen::nonEmpty(rc::gen::container<std::vector<std::string>>(url));
     m.trackers =
         *rc::gen::resize(5, rc::gen::container<std::vector<std::vector<std::string>>>(tier));
+    m.web_seeds = *rc::gen::resize(5, rc::gen::container<std::vector<std::string>>(url));
     return m;
   });
 }
@@ -133,6 +134,28 @@ TEST(Metainfo, worked_example_is_made_byte_for_byte) {
   EXPECT_EQ(m.info_hash.hex(), example_info_hash);
   EXPECT_EQ(encode_metainfo(m), "d8:announce27:http://origin:8998/announce10:created by12:murder " +
                                     std::string(MURDER_VERSION) + "4:info" + m.info_bytes + "e");
+}
+
+TEST(Metainfo, web_seeds_are_written_and_read_and_outside_of_the_info_hash) {
+  Metainfo fields = example_fields();
+  fields.web_seeds = {"http://store/a", "http://mirror/"};
+  const Metainfo m = make_metainfo(fields);
+  EXPECT_EQ(m.info_hash.hex(), example_info_hash);
+  const std::string file = encode_metainfo(m);
+  EXPECT_TRUE(file.ends_with("8:url-listl14:http://store/a14:http://mirror/ee"));
+  EXPECT_EQ(parse_metainfo(file, "x"), m);
+  const std::string info = "d4:info" + m.info_bytes;
+  EXPECT_EQ(parse_metainfo(info + "8:url-list14:http://store/ae", "x").web_seeds,
+            std::vector<std::string>{"http://store/a"});
+  EXPECT_TRUE(parse_metainfo(info + "8:url-list0:e", "x").web_seeds.empty());
+  EXPECT_TRUE(parse_metainfo(info + "8:url-listl0:ee", "x").web_seeds.empty());
+  for (const std::string odd : {"i1e", "d1:a1:be", "li1ee"})
+    EXPECT_THROW(parse_metainfo(info + "8:url-list" + odd + "e", "x"), Error) << odd;
+  std::string many = "l";
+  for (int i = 0; i < 65; ++i) many += "1:u";
+  EXPECT_THROW(parse_metainfo(info + "8:url-list" + many + "ee", "x"), Error);
+  fields.web_seeds = {std::string(3000, 'x')};
+  EXPECT_THROW(make_metainfo(fields), Error);
 }
 
 TEST(Metainfo, info_hash_is_sha1_of_the_literal_info_bytes) {

@@ -84,6 +84,34 @@ TEST_F(AskingHttp, the_request_names_host_and_port) {
   EXPECT_NE(client.received().find("Host: " + endpoint.to_string() + "\r\n"), std::string::npos);
 }
 
+TEST_F(AskingHttp, a_range_is_asked_for_and_what_the_answer_says_of_it_is_told) {
+  HttpGet::Options options = options_for(serve_by_hand(
+      "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-6/9\r\nContent-Length: 2\r\n\r\nok"));
+  options.range = "bytes=5-6";
+  options.max_body_bytes = 2;
+  const HttpResult result = get(options);
+  EXPECT_EQ(result.status, 206u);
+  EXPECT_EQ(result.content_range, "bytes 5-6/9");
+  EXPECT_NE(client.received().find("Range: bytes=5-6\r\n"), std::string::npos);
+}
+
+TEST_F(AskingHttp, a_server_that_sends_all_for_a_range_is_told_from_one_that_floods) {
+  HttpGet::Options options = options_for(
+      serve_by_hand("HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + std::string(900, 'x')));
+  options.range = "bytes=5-6";
+  options.max_body_bytes = 2;
+  const HttpResult result = get(options);
+  EXPECT_EQ(result.status, 0u);
+  EXPECT_TRUE(result.is_whole_for_range);
+  EXPECT_NE(result.error.find("does not serve ranges"), std::string::npos) << result.error;
+}
+
+TEST_F(AskingHttp, retry_after_is_told) {
+  const Endpoint endpoint =
+      serve_by_hand("HTTP/1.1 503 Later\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(get(options_for(endpoint)).retry_after, "120");
+}
+
 TEST_F(AskingHttp, ipv6_addresses_are_bracketed) {
   const RefusingPort port;
   HttpGet::Options options = options_for({*IpAddress::parse("::1"), port.endpoint().port});

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <optional>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.hpp"
@@ -52,6 +53,44 @@ class PayloadTest : public testing::Test {
   std::string data_;
   Metainfo metainfo_;
 };
+
+TEST_F(PayloadTest, room_is_taken_as_was_asked) {
+  const auto at_first = [&](Allocation allocation) {
+    const fs::path path = folder_ / "to-come";
+    fs::remove(path);
+    const Payload payload(metainfo_, path, Payload::Access::read_write, allocation);
+    struct stat file {};
+    EXPECT_EQ(::stat(path.c_str(), &file), 0);
+    return std::pair(static_cast<std::uint64_t>(file.st_size),
+                     static_cast<std::uint64_t>(file.st_blocks) * 512);
+  };
+  EXPECT_EQ(at_first(Allocation::none), std::pair(std::uint64_t{0}, std::uint64_t{0}));
+  EXPECT_EQ(at_first(Allocation::sparse), std::pair(metainfo_.length, std::uint64_t{0}));
+  const auto [length, room] = at_first(Allocation::full);
+  EXPECT_EQ(length, metainfo_.length);
+  EXPECT_GE(room, metainfo_.length);
+}
+
+TEST_F(PayloadTest, without_allocation_the_file_grows_to_its_length_and_no_longer) {
+  const fs::path path = folder_ / "to-come";
+  std::ofstream(path) << std::string(data_.size() + 1000, 'x');
+  Payload payload(metainfo_, path, Payload::Access::read_write, Allocation::none);
+  EXPECT_EQ(fs::file_size(path), data_.size()) << "what is too long was cut";
+  fs::resize_file(path, 0);
+  for (const std::uint32_t piece : {1u, 5u}) {
+    fill(payload, piece);
+    EXPECT_TRUE(verify(payload, piece));
+  }
+  EXPECT_EQ(fs::file_size(path), data_.size());
+  EXPECT_EQ(find_pieces(metainfo_, payload.fd(), path).count(), 2u);
+}
+
+TEST_F(PayloadTest, ways_to_take_room_have_names) {
+  EXPECT_EQ(parse_allocation("none"), Allocation::none);
+  EXPECT_EQ(parse_allocation("sparse"), Allocation::sparse);
+  EXPECT_EQ(parse_allocation("full"), Allocation::full);
+  EXPECT_THROW(parse_allocation("falloc"), Error);
+}
 
 TEST_F(PayloadTest, what_is_there_is_found_and_what_is_wrong_is_not) {
   {

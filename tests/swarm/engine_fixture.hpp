@@ -31,6 +31,7 @@ struct Recorder : Driver {
   std::vector<std::pair<LinkId, PieceIndex>> detached;
   std::vector<std::string> bans;
   std::vector<LinkId> woken;
+  std::vector<WebFetch> fetched;
   std::map<LinkId, std::uint32_t> ranks;
 
   void send(LinkId link, const wire::Message& message) override {
@@ -44,6 +45,7 @@ struct Recorder : Driver {
   void verify(PieceIndex piece) override { to_verify.push_back(piece); }
   void detach(LinkId link, PieceIndex piece) override { detached.emplace_back(link, piece); }
   Duration round_trip(LinkId) const override { return std::chrono::milliseconds(1); }
+  void fetch(const WebFetch& fetch) override { fetched.push_back(fetch); }
   void banned(const Endpoint&, const std::string& reason) override { bans.push_back(reason); }
 
   template <class Message>

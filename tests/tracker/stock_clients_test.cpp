@@ -49,8 +49,18 @@ TEST(StockClients, that_have_all_of_it_are_told_only_of_those_who_do_not) {
   tracker.announce(host(1, 0));
   tracker.announce(host(2));
   tracker.announce(stock(52));
+  AnnounceRequest seed = stock(53, 0);
+  seed.uploaded = 1;
+  EXPECT_EQ(endpoints_of(tracker.announce(seed)), (std::set<Endpoint>{endpoint(2), endpoint(52)}));
+}
+
+TEST(StockClients, that_may_have_a_magnet_link_alone_are_told_of_those_who_can_give_the_metadata) {
+  Tracker tracker;
+  tracker.announce(seeder(100));
+  tracker.announce(host(1, 0));
+  // As aria2 does, which does not know yet how much is left.
   EXPECT_EQ(endpoints_of(tracker.announce(stock(53, 0))),
-            (std::set<Endpoint>{endpoint(2), endpoint(52)}));
+            (std::set<Endpoint>{endpoint(100), endpoint(1)}));
 }
 
 TEST(StockClients, two_at_most_meet_the_seeder_while_hosts_wait) {

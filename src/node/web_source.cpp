@@ -1,0 +1,101 @@
+#include "node/web_source.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <fmt/format.h>
+#include <optional>
+
+#include "base/error.hpp"
+#include "bittorrent/query_string.hpp"
+
+namespace murder::node {
+namespace {
+
+using swarm::WebOutcome;
+
+template <class Number>
+std::optional<Number> number(std::string_view text) {
+  Number value{};
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return ec == std::errc() && end == text.data() + text.size() ? std::optional(value)
+                                                               : std::nullopt;
+}
+
+/// Seconds, or a date (RFC 9110); zero for anything else.
+Duration retry_after_of(const std::string& text, std::int64_t now_s) {
+  constexpr std::int64_t most_s = 24 * 3600;
+  if (const auto seconds = number<std::int64_t>(text))
+    return std::chrono::seconds(std::clamp<std::int64_t>(*seconds, 0, most_s));
+  std::tm date{};
+  const char* const end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
+  if (text.empty() || end == nullptr || *end != '\0') return {};
+  return std::chrono::seconds(std::clamp<std::int64_t>(::timegm(&date) - now_s, 0, most_s));
+}
+
+/// "bytes 0-99/200" says where what came begins and how long the whole is; "*": not known.
+bool fits(std::string_view content_range, const ByteRange& range, std::uint64_t total) {
+  const auto dash = content_range.find('-');
+  const auto slash = content_range.find('/');
+  if (!content_range.starts_with("bytes ") || dash == std::string_view::npos ||
+      slash == std::string_view::npos || slash < dash)
+    return false;
+  const auto begin = number<std::uint64_t>(content_range.substr(6, dash - 6));
+  const auto last = number<std::uint64_t>(content_range.substr(dash + 1, slash - dash - 1));
+  const std::string_view whole = content_range.substr(slash + 1);
+  return begin == range.begin && last == range.begin + range.length - 1 &&
+         (whole == "*" || number<std::uint64_t>(whole) == total);
+}
+
+}  // namespace
+
+HttpUrl web_seed_url(const std::string& url, std::string_view payload_name) {
+  const std::string_view path = std::string_view(url).substr(0, url.find('?'));
+  HttpUrl parsed =
+      parse_http_url(path.ends_with('/') ? url + percent_encode(payload_name) : url, "web seed");
+  return parsed;
+}
+
+std::string shown_web_seed(const std::string& url) {
+  return printable(std::string_view(url).substr(0, url.find('?')), 300);
+}
+
+std::string ByteRange::to_header() const {
+  return fmt::format("bytes={}-{}", begin, begin + length - 1);
+}
+
+WebAnswer judge_web_answer(const net::HttpResult& result, const ByteRange& range,
+                           std::uint64_t total, std::int64_t now_s) {
+  WebAnswer answer;
+  if (result.is_whole_for_range) return {WebOutcome::wrong, {}, result.error};
+  if (result.status == 0) return {WebOutcome::busy, {}, result.error};
+  if (result.status == 206) {
+    if (!fits(result.content_range, range, total))
+      return {WebOutcome::refused,
+              {},
+              fmt::format("asked for {} of {} bytes, it sent '{}': another file lies there",
+                          range.to_header(), total, printable(result.content_range, 80))};
+    if (result.body.size() == range.length) return answer;
+    return {WebOutcome::busy,
+            {},
+            fmt::format("{} bytes came, not {}", result.body.size(), range.length)};
+  }
+  if (result.status == 200) {
+    if (range.length == total && result.body.size() == total) return answer;
+    return {WebOutcome::wrong, {}, "it sends all of it when asked for a part: no ranges"};
+  }
+  if (result.status == 416)
+    return {
+        WebOutcome::refused, {}, "it has less than the torrent describes: another file lies there"};
+  answer.outcome =
+      result.status == 408 || result.status == 425 || result.status == 429 || result.status >= 500
+          ? WebOutcome::busy
+          : WebOutcome::refused;
+  answer.retry_after = retry_after_of(result.retry_after, now_s);
+  answer.reason = fmt::format("HTTP status {}", result.status);
+  if (result.status >= 300 && result.status < 400)
+    answer.reason += ", a redirect: name the URL that it leads to";
+  return answer;
+}
+
+}  // namespace murder::node
