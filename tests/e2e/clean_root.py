@@ -68,8 +68,10 @@ def clean_root(packages):
         for other in CACHE.glob("root-*-*"):  # of other packages, or left by a run that was killed
             shutil.rmtree(other)
         making = root.with_name(root.name + ".partial")
+        # What it mounts there goes with its namespace, however it ends.
         made = subprocess.run(
-            ["debootstrap", "--variant=minbase", "--include=" + ",".join(sorted(packages)),
+            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "timeout", "600",
+             "debootstrap", "--variant=minbase", "--include=" + ",".join(sorted(packages)),
              codename, making, uri], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             check=False)
         if made.returncode != 0:
