@@ -17,7 +17,8 @@ std::vector<std::string> words_of(const CLI::Option& option) {
 
 /// By the name of the value, as help shows it.
 Wants wants(std::string_view value) {
-  if (value.starts_with("FILE") || value == "TORRENT" || value == "SOURCE") return Wants::file;
+  if (value.starts_with("FILE") || value == "DIR|FILE" || value == "TORRENT" || value == "SOURCE")
+    return Wants::file;
   if (value == "DIR" || value == "DEST" || value == "PATH") return Wants::folder;
   return Wants::nothing;
 }

@@ -7,25 +7,41 @@
 namespace murder::cli {
 namespace {
 
-/// Text for troff, where a backslash and what begins a line may mean something.
+/// The character that begins at `at`, which is moved behind it. The text is UTF-8, being our own.
+unsigned next_character(std::string_view text, std::size_t& at) {
+  const auto byte = [&](std::size_t i) -> unsigned {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+  };
+  const unsigned first = byte(at++);
+  const int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : 0;
+  unsigned character = more == 0 ? first : first & (0x3fU >> more);
+  for (int i = 0; i < more; ++i) character = character << 6 | (byte(at++) & 0x3f);
+  return character;
+}
+
+/// Text for troff, where a backslash and what begins a line may mean something, and which reads
+/// ASCII.
 std::string escaped(std::string_view text) {
   std::string out;
   bool at_line_start = true;
-  for (const char c : text) {
-    if (at_line_start && (c == '.' || c == '\'')) out += "\\&";
-    at_line_start = c == '\n';
-    if (c == '\\')
+  for (std::size_t at = 0; at < text.size();) {
+    const unsigned character = next_character(text, at);
+    if (at_line_start && (character == '.' || character == '\'')) out += "\\&";
+    at_line_start = character == '\n';
+    if (character == '\\')
       out += "\\e";
-    else if (c == '-')
+    else if (character == '-')
       out += "\\-";
-    else if (c == '\'')
+    else if (character == '\'')
       out += "\\(aq";
-    else if (c == '^')
+    else if (character == '^')
       out += "\\(ha";
-    else if (c == '~')
+    else if (character == '~')
       out += "\\(ti";
+    else if (character >= 0x80)
+      out += fmt::format("\\[u{:04X}]", character);
     else
-      out += c;
+      out += static_cast<char>(character);
   }
   return out;
 }

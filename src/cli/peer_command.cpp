@@ -152,11 +152,14 @@ void add_peer(CLI::App& app, Action& action) {
       ->add_option("--timeout", arguments->timeout,
                    "Give up after so long without progress (default: never)")
       ->type_name("TIME");
-  command
-      ->add_option("--allocate", arguments->allocation,
-                   "How room is taken: none (as pieces come), sparse (default: the file has its "
-                   "length, and room as pieces come) or full (all of it before the first piece)")
-      ->type_name("HOW");
+  CLI::Option* const allocate =
+      command
+          ->add_option(
+              "--allocate", arguments->allocation,
+              "How room is taken: none (as pieces come), sparse (default: the file has its "
+              "length, and room as pieces come) or full (all of it before the first piece)")
+          ->type_name("HOW");
+  offers(*allocate, "none sparse full");
   command->add_option("--owner", arguments->owner, "Whom the unpacked files are to belong to")
       ->type_name("USER[:GROUP]");
   command

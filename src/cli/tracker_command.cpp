@@ -47,7 +47,8 @@ Daemon described(const TrackerArguments& arguments, const node::TrackerOptions& 
   daemon.options = fmt::format(
       "--expect {} {} --exit-when-idle '{}' --files '{}' --torrents '{}' --allow {} --ban {}",
       options.expect, options.exit_when_complete, arguments.exit_when_idle, daemon.place,
-      arguments.torrents, fmt::join(arguments.allowed, ","), fmt::join(arguments.banned, ","));
+      options.torrents.native(), fmt::join(arguments.allowed, ","),
+      fmt::join(arguments.banned, ","));
   return daemon;
 }
 
@@ -105,7 +106,9 @@ void add_tracker(CLI::App& app, Action& action) {
       if (!arguments->exit_when_idle.empty())
         options.exit_when_idle = parse_duration(arguments->exit_when_idle, "--exit-when-idle");
       options.files = arguments->files;
-      options.torrents = arguments->torrents;
+      // In the background it looks again and again, and from another folder.
+      if (!arguments->torrents.empty())
+        options.torrents = std::filesystem::absolute(arguments->torrents);
       options.allowed = ranges(arguments->allowed, "--allow");
       options.banned = ranges(arguments->banned, "--ban");
       run_service(

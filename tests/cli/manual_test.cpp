@@ -29,7 +29,7 @@ struct Manual : testing::Test {
         peer->add_option("--linger", text, "'swarm' [30s]: (default: none)");
     linger->type_name("TIME");
     offers(*linger, "swarm none");
-    peer->add_option("--to", text, ".where \\ it goes")->required()->type_name("DEST");
+    peer->add_option("--to", text, ".where \\ it … goes")->required()->type_name("DEST");
     peer->add_option("--retries", text, "Further tries (default: 5)")->type_name("COUNT");
     peer->add_flag("--once", flag, "Not for files")->configurable(false);
     peer->add_flag("--secret", flag, "Nobody's business")->group("");
@@ -51,7 +51,7 @@ TEST_F(Manual, hidden_commands_and_flags_are_in_none_of_them) {
 
 TEST_F(Manual, no_text_is_a_request_to_troff) {
   const std::string page = man_page(table, table.commands.at(0), "2026-11-29");
-  EXPECT_NE(page.find("\n\\&.where \\e it goes\n"), std::string::npos) << page;
+  EXPECT_NE(page.find("\n\\&.where \\e it \\[u2026] goes\n"), std::string::npos) << page;
   EXPECT_NE(page.find("murder peer \\(aqit\\(aqs\\(aq \\e\n"), std::string::npos) << page;
   EXPECT_NE(page.find("\n\\fB\\-\\-linger\\fR \\fITIME\\fR\n"), std::string::npos) << page;
   EXPECT_NE(page.find("murder peer TORRENT \\-\\-to DEST [OPTION]..."), std::string::npos) << page;

@@ -1,15 +1,20 @@
 """In the background: --daemon returns when it serves, stop ends exactly what was meant and nothing
 else, whatever was killed or has taken a number since."""
 
+import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import urllib.parse
 import urllib.request
 
 import pytest
+
+import bencode
 
 from swarm import digest, error_of
 
@@ -177,6 +182,25 @@ def test_a_daemon_holds_nothing_of_whoever_started_it(murder, run, daemons, fold
     assert result.returncode == 0 and result.stdout == b"done\n", result
     assert len(daemons()) == 1
     assert subprocess.run(["flock", "--nonblock", lock, "true"]).returncode == 0
+
+
+def test_a_folder_is_the_one_that_was_meant_where_the_command_ran(run, daemons, release, folder,
+                                                                  eventually):
+    _, torrent = release
+    (folder / "listed").mkdir()
+    tracker = start_tracker(run, "--torrents", "listed")  # looked at again and again
+    info = bencode.encode(bencode.decode(torrent.read_bytes())[b"info"])
+    query = urllib.parse.urlencode({"info_hash": hashlib.sha1(info).digest(), "port": 9999,
+                                    "peer_id": b"-XX0000-aaaaaaaaaaaa", "left": 1})
+
+    def is_served():
+        url = f"http://{tracker['name']}/announce?{query}&uploaded=0&downloaded=0&compact=1"
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return b"failure reason" not in bencode.decode(answer.read())
+
+    assert not is_served()
+    shutil.copy(torrent, folder / "listed")
+    eventually(is_served, "the torrent is served once it lies in the folder")
 
 
 def test_several_trackers_have_to_be_named(run, daemons):

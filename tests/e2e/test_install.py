@@ -107,9 +107,9 @@ def flags(text):
 
 def plain(page):
     """As a reader sees it."""
-    status, text = output_of("groff", "-man", "-Tascii", "-rLL=200n", "-P-cbou", page)
+    status, text = output_of("groff", "-man", "-Tutf8", "-rLL=200n", "-P-cbou", page)
     assert status == 0, text
-    return text
+    return text.replace("\N{MINUS SIGN}", "-")
 
 
 def test_every_command_and_flag_of_help_is_in_its_man_page(run, manual):
