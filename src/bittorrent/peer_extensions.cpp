@@ -17,7 +17,7 @@ bencode::ParseOptions what_peers_say() {
 }
 
 /// Of each kind: the rest of a message is not worth the reading.
-constexpr std::size_t most_packed_bytes = 18 * 200;
+constexpr std::size_t most_packed_bytes = std::size_t{18} * 200;
 
 bool append_all(std::vector<Endpoint>& out, const bencode::Value& said, std::string_view v4,
                 std::string_view v6) {

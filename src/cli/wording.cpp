@@ -69,10 +69,9 @@ struct Sentence {
     return fmt::format("{} is live again{}", printable(e.tag), instead_of(e.previous_tag));
   }
   std::string operator()(const events::Packed& e) const {
-    const std::string magnet = e.magnet.empty() ? "" : "\n" + printable(e.magnet, 8192);
-    return fmt::format("packed {}, {}, to {} in {} ({:.0f} MB/s){}",
+    return fmt::format("packed {}, {}, to {} in {} ({:.0f} MB/s)",
                        counted(e.files, "file", "files"), format_bytes(e.source_bytes),
-                       format_bytes(e.pack_bytes), seconds(e.seconds), e.mb_per_s, magnet);
+                       format_bytes(e.pack_bytes), seconds(e.seconds), e.mb_per_s);
   }
   std::string operator()(const events::SwarmComplete& e) const {
     return fmt::format("everyone has it: {}", counted(e.hosts, "host", "hosts"));
@@ -133,8 +132,10 @@ std::string fleet_line(const events::Fleet& fleet) {
 
 std::string packed_lines(const events::Packed& packed) {
   // A path may hold anything; what cannot be printed is no good in a line of text either.
-  return fmt::format("tag {}\npayload {}\ntorrent {}\n", packed.tag, printable(packed.path, 4096),
-                     printable(packed.torrent, 4096));
+  const std::string magnet =
+      packed.magnet.empty() ? "" : fmt::format("magnet {}\n", printable(packed.magnet, 1u << 17));
+  return fmt::format("tag {}\npayload {}\ntorrent {}\n{}", packed.tag, printable(packed.path, 4096),
+                     printable(packed.torrent, 4096), magnet);
 }
 
 std::string drift_line(const events::Drifted& drifted) {

@@ -124,6 +124,8 @@ TEST(Wording, data_is_a_line_each) {
   packed.path = "out/v7.tar.zst";
   packed.torrent = "out/v7.torrent";
   EXPECT_EQ(packed_lines(packed), "tag v7\npayload out/v7.tar.zst\ntorrent out/v7.torrent\n");
+  packed.magnet = "magnet:?xt=urn:btih:c12f";
+  EXPECT_TRUE(packed_lines(packed).ends_with("\nmagnet magnet:?xt=urn:btih:c12f\n"));
   EXPECT_EQ(drift_line({"v7", "bin/app", "mode", "mode 0644, not 0755"}),
             "mode     bin/app: mode 0644, not 0755\n");
 }
