@@ -364,6 +364,7 @@ std::string encode_metainfo(const Metainfo& metainfo) {
   file.string("created by", "murder " MURDER_VERSION);
   file.encoded("info", metainfo.info_bytes);
   std::vector<std::string> web_seeds;
+  web_seeds.reserve(metainfo.web_seeds.size());
   for (const std::string& url : metainfo.web_seeds)
     web_seeds.push_back(bencode::encode_string(url));
   if (!web_seeds.empty()) file.encoded("url-list", bencode::encode_list(web_seeds));

@@ -40,6 +40,7 @@ std::vector<SwarmNode::WebSeed> SwarmNode::make_web_seeds(const Metainfo& metain
     }
   }
   std::vector<WebSeed> seeds;
+  seeds.reserve(usable.size());
   for (const std::string& url : usable) seeds.push_back({url, false, false, ""});
   return seeds;
 }

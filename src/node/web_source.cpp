@@ -24,7 +24,7 @@ std::optional<Number> number(std::string_view text) {
 
 /// Seconds, or a date (RFC 9110); zero for anything else.
 Duration retry_after_of(const std::string& text, std::int64_t now_s) {
-  constexpr std::int64_t most_s = 24 * 3600;
+  constexpr std::int64_t most_s = std::int64_t{24} * 3600;
   if (const auto seconds = number<std::int64_t>(text))
     return std::chrono::seconds(std::clamp<std::int64_t>(*seconds, 0, most_s));
   std::tm date{};
