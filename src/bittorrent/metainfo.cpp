@@ -291,7 +291,7 @@ class Reader {
     const auto url = value.string();
     if (!url) fail_kind(key, value, "a string");
     if (url->size() > max_url_bytes)
-      fail(fmt::format("a URL ('{}') is {} bytes long", key, url->size()));
+      fail(fmt::format("'{}': a URL is {} bytes long", key, url->size()));
     if (!url->empty()) urls.emplace_back(*url);
   }
 
