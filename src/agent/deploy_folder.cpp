@@ -207,9 +207,9 @@ class Starter {
       argv.push_back(std::to_string(order_.expect));
     }
     tracker_ = spawn({.program = place_.executable.native(),
-                                 .argv = std::move(argv),
-                                 .output = log_file.get(),
-                                 .keep = lock});
+                      .argv = std::move(argv),
+                      .output = log_file.get(),
+                      .keep = lock});
     const Instant deadline = std::chrono::steady_clock::now() + patience_with_start;
     while (std::chrono::steady_clock::now() < deadline && !stop_.stop_requested()) {
       if (const auto endpoint = endpoint_in(log())) return endpoint;

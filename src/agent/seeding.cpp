@@ -41,7 +41,7 @@ std::string listen_on(const std::string& address) {
 }
 
 std::vector<std::string> command(const orders::Seed& order) {
-  std::vector<std::string> argv{"murder",      "seed",   order.torrent, "--from",    order.payload,
+  std::vector<std::string> argv{"murder",      "seed",   order.torrent, "--from",   order.payload,
                                 "--no-config", "--json", "-q",          "--linger", "forever"};
   const auto add = [&](const char* flag, const std::string& value) {
     if (value.empty()) return;
@@ -70,8 +70,8 @@ asio::awaitable<orders::Done> Seeding::serve(const orders::Seed& order) {
   UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
   words_.clear();
-  process_ = spawn(
-      {.program = executable_.native(), .argv = command(order), .output = write_end.get()});
+  process_ =
+      spawn({.program = executable_.native(), .argv = command(order), .output = write_end.get()});
   write_end.reset();
   output_.emplace(io_, read_end.release());
   orders::Frame runs;

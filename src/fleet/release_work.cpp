@@ -17,8 +17,7 @@ constexpr Duration patience_with_prune = std::chrono::minutes(10);
 
 }  // namespace
 
-OnReached::OnReached(Fleet& fleet)
-    : fleet_(fleet), origin_(fleet, binaries_, {.outlives = false}) {
+OnReached::OnReached(Fleet& fleet) : fleet_(fleet), origin_(fleet, binaries_, {.outlives = false}) {
   fleet_.set_supplier([this](Member& member, NeedsBinary need, std::string why) {
     return origin_.supply(member, std::move(need), std::move(why));
   });

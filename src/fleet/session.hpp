@@ -115,8 +115,8 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<orders::Frame> exchange(std::uint64_t id, std::string json,
                                                  std::span<const std::uint8_t> attachment,
                                                  Duration patience, std::string what);
-  boost::asio::awaitable<orders::Hello> start(std::vector<std::string> command,
-                                              Supplier supplier, std::function<void()> on_reached);
+  boost::asio::awaitable<orders::Hello> start(std::vector<std::string> command, Supplier supplier,
+                                              std::function<void()> on_reached);
   boost::asio::awaitable<void> converse(Supplier& supplier, std::function<void()> on_reached);
   boost::asio::awaitable<std::string> read_some();
   boost::asio::awaitable<void> serve(NeedsBinary& need, std::string failure, Supplier& supplier);

@@ -346,8 +346,8 @@ struct Probed {
   std::vector<Result> results;
 };
 
-using Order = std::variant<Look, Tracker, Publish, Seed, Stage, Lock, Unlock, Activate, Check, Rollback,
-                           ListReleases, Verify, Prune, Examine, Listen, Probe>;
+using Order = std::variant<Look, Tracker, Publish, Seed, Stage, Lock, Unlock, Activate, Check,
+                           Rollback, ListReleases, Verify, Prune, Examine, Listen, Probe>;
 
 // --- JSON ----------------------------------------------------------------------------------------
 

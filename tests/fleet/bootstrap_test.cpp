@@ -145,9 +145,9 @@ TEST(Bootstrap, AHostSaysWhereWeComeFrom) {
   for (const bool unpacks : {false, true})
     for (const std::string address : {"192.0.2.7", "2001:db8::7", "fe80::7"}) {
       BootstrapDialogue dialogue(options());
-      const auto need = expect<NeedsBinary>(dialogue.on_output(fmt::format(
-          "murder-boot n0nce need x86_64 {}{}{}\n", unpacks ? "xz " : "", address,
-          address.starts_with("fe80") ? "%eth0" : "")));
+      const auto need = expect<NeedsBinary>(dialogue.on_output(
+          fmt::format("murder-boot n0nce need x86_64 {}{}{}\n", unpacks ? "xz " : "", address,
+                      address.starts_with("fe80") ? "%eth0" : "")));
       EXPECT_EQ(need.machine, "x86_64");
       EXPECT_EQ(need.unpacks_xz, unpacks);
       EXPECT_EQ(need.client, address);
