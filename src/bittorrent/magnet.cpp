@@ -9,7 +9,7 @@ namespace murder {
 namespace {
 
 constexpr std::string_view scheme = "magnet:?";
-constexpr std::size_t max_uri_bytes = 64 * 1024;
+constexpr std::size_t max_uri_bytes = std::size_t{64} * 1024;
 constexpr std::size_t most_of_a_key = 64;
 
 [[noreturn]] void refuse(std::string_view uri, const std::string& why) {
