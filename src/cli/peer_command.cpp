@@ -110,8 +110,10 @@ void run(const PeerArguments& arguments, Context& context) {
       let_go_of_standard_streams();  // nobody reads what a lingering child says
     };
   }
-  Findable findable(*context.reporter, context.log,
-                    std::filesystem::absolute(options.destination).native());
+  // An empty one is refused where it is opened.
+  const std::filesystem::path place =
+      arguments.to.empty() ? std::filesystem::path() : std::filesystem::absolute(arguments.to);
+  Findable findable(*context.reporter, context.log, place.native());
   events::EventSink& events =
       arguments.detach ? static_cast<events::EventSink&>(findable) : *context.reporter;
   node::run_peer(options, events, context.log);

@@ -29,7 +29,7 @@ Daemon described(const SeedArguments& arguments, Log& log) {
   daemon.role = "seed";
   daemon.name = metainfo.tag();
   daemon.distinct = metainfo.info_hash.hex().substr(0, 8);
-  daemon.place = std::filesystem::absolute(arguments.from).native();
+  if (!arguments.from.empty()) daemon.place = std::filesystem::absolute(arguments.from).native();
   daemon.options = fmt::format(
       "--from '{}' --linger {} --tracker '{}' --listen {} --port {} --name '{}' --up '{}' --down "
       "'{}'",
