@@ -18,6 +18,7 @@
 #include "net/peer_connection.hpp"
 #include "net/signals.hpp"
 #include "net/upload_turns.hpp"
+#include "node/tracker_question.hpp"
 #include "swarm/announcer.hpp"
 #include "swarm/metadata_download.hpp"
 #include "swarm/peer_book.hpp"
@@ -241,15 +242,8 @@ class Fetch {
     request.left = 1;  // how much is not known
     request.event = event;
     if (!options_.listen.is_unspecified()) request.ip = options_.listen;
-    const TrackerUrl url = parse_tracker_url(tracker);
-    net::HttpGet::Options options;
-    options.host = url.host;
-    options.port = url.port;
-    const char separator = url.target.find('?') == std::string::npos ? '?' : '&';
-    options.target = url.target + separator + to_query(request);
-    options.timeout = timeout;
-    options.bind_address = options_.listen;
-    return std::make_unique<net::HttpGet>(io_, std::move(options), std::move(callback));
+    return std::make_unique<net::HttpGet>(
+        io_, tracker_question(tracker, request, timeout, options_.listen), std::move(callback));
   }
 
   void announce(const std::string& tracker, AnnounceEvent event) {

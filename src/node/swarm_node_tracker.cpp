@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "node/swarm_node.hpp"
+#include "node/tracker_question.hpp"
 
 namespace murder::node {
 namespace {
@@ -38,15 +39,8 @@ AnnounceRequest SwarmNode::make_request(AnnounceEvent event) const {
 std::unique_ptr<net::HttpGet> SwarmNode::get(const std::string& tracker,
                                              const AnnounceRequest& request, Duration timeout,
                                              net::HttpGet::Callback callback) {
-  const TrackerUrl url = parse_tracker_url(tracker);
-  net::HttpGet::Options options;
-  options.host = url.host;
-  options.port = url.port;
-  const char separator = url.target.find('?') == std::string::npos ? '?' : '&';
-  options.target = url.target + separator + to_query(request);
-  options.timeout = timeout;
-  options.bind_address = options_.listen;
-  return std::make_unique<net::HttpGet>(io_, std::move(options), std::move(callback));
+  return std::make_unique<net::HttpGet>(
+      io_, tracker_question(tracker, request, timeout, options_.listen), std::move(callback));
 }
 
 void SwarmNode::announce(const std::string& tracker, AnnounceEvent event) {
