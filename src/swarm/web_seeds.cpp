@@ -36,7 +36,7 @@ constexpr Duration longest_retry_after = std::chrono::hours(1);
 constexpr Duration look_every = milliseconds(25);
 
 /// Even in [0, 1), the same for the same text.
-double place_of(std::string text) {
+double place_of(const std::string& text) {
   const Sha1Digest digest = sha1(text);
   std::uint64_t bits = 0;
   for (std::size_t i = 0; i < 6; ++i) bits = bits << 8 | digest.bytes[i];
