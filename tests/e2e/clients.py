@@ -111,7 +111,14 @@ class Transmission(Client):
             "dht-enabled": False, "lpd-enabled": False, "port-forwarding-enabled": False, "utp-enabled": False,
             "encryption": 0, "peer-port": 51413, "blocklist-enabled": False, "watch-dir-enabled": False,
             "bind-address-ipv4": machine.address}))
-        return ["transmission-cli", "-g", config, "-w", folder, "-M", "-U", "-D", torrent]
+        # On a busy machine it may look at the torrent before its other thread has started that, take it for stopped, and
+        # end with status 0.
+        again = """
+            trap 'kill $pid; wait $pid; exit' TERM INT
+            for try in 1 2 3 4 5 6 7 8; do "$@" & pid=$!; wait $pid || exit; done
+        """
+        return ["sh", "-c", again, "transmission", "transmission-cli", "-g", config, "-w", folder, "-M", "-U", "-D",
+                torrent]
 
     def serves(self, running):
         return "Seeding" in running.out
