@@ -150,10 +150,10 @@ def test_it_stays_while_somebody_does_and_watching_is_not_wanting(swarm, files, 
 
 
 def test_it_stays_while_a_host_announces(swarm, folder, make_tree):
-    tracker = swarm.tracker("--exit-when-idle", "3s")
+    tracker = swarm.tracker("--exit-when-idle", "8s")
     pack, torrent = swarm.pack(make_tree(folder / "release", {"app": 1000}), "v7")
     seeder = swarm.seed(torrent, pack)
-    if pause_for(5, lambda: None) < 1:
+    if pause_for(10, lambda: None) < 1:
         assert tracker.status is None
     seeder.kill()
     assert tracker.wait().status == 0

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <optional>
 #include <sstream>
+#include <unistd.h>
 
 #include "base/error.hpp"
 #include "lab/own_files.hpp"
@@ -52,9 +53,11 @@ struct Fleet {
 
   /// Starts something on the host that goes on without its session; its pid as seen from here.
   pid_t leave_behind(std::size_t host) {
-    output(host, fmt::format("setsid sleep 1000{} >/dev/null 2>&1 </dev/null & echo", host));
+    // Other tests, at the same time, look for theirs.
+    const std::string command = fmt::format("sleep 1000{}.{}", host, ::getpid());
+    output(host, fmt::format("setsid {} >/dev/null 2>&1 </dev/null & echo", command));
     pid_t found = 0;
-    EXPECT_TRUE(comes_true([&] { return (found = find(fmt::format("sleep 1000{} ", host))) > 0; }));
+    EXPECT_TRUE(comes_true([&] { return (found = find(command + " ")) > 0; }));
     return found;
   }
 
