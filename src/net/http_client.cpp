@@ -13,8 +13,8 @@
 
 #include "base/error.hpp"
 #include "base/units.hpp"
-#include "net/address.hpp"
 #include "net/connector.hpp"
+#include "net/host_lookup.hpp"
 #include "net/http.hpp"
 #include "net/socket.hpp"
 
@@ -32,7 +32,6 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
         callback(std::move(whom_to_tell)),
         deadline(std::chrono::steady_clock::now() + options.timeout),
         timer(loop),
-        resolver(loop),
         socket(loop) {
     const auto address = IpAddress::parse(options.host);
     server = address ? Endpoint{*address, options.port}.to_string()
@@ -44,11 +43,11 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
   Callback callback;
   Instant deadline;
   asio::steady_timer timer;
-  tcp::resolver resolver;
+  std::shared_ptr<HostLookup> lookup;
   std::shared_ptr<Connector> connector;
   tcp::socket socket;
-  std::string server;               ///< "HOST:PORT", for messages and the Host header
-  std::vector<Endpoint> addresses;  ///< not yet tried, the next one last
+  std::string server;                ///< "HOST:PORT", for messages and the Host header
+  std::vector<IpAddress> addresses;  ///< not yet tried, the next one last
   http::request<http::empty_body> request;
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
@@ -62,34 +61,24 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
     if (!std::all_of(options.target.begin(), options.target.end(), is_printable))
       return fail_from_loop(fmt::format("cannot ask {} for \"{}\": not a valid target", server,
                                         printable(options.target)));
-    if (const auto address = IpAddress::parse(options.host)) {
-      addresses.push_back({*address, options.port});
-      return connect();
-    }
-    resolver.async_resolve(options.host, "",
-                           [self = shared_from_this()](error_code ec, const auto& results) {
-                             self->on_resolved(ec, results);
-                           });
+    lookup = HostLookup::start(
+        io, options.host,
+        [self = shared_from_this()](std::vector<IpAddress> found, std::string error) {
+          self->on_resolved(std::move(found), std::move(error));
+        });
   }
 
-  void on_resolved(error_code ec, const tcp::resolver::results_type& results) {
+  void on_resolved(std::vector<IpAddress> found, std::string error) {
     if (!callback) return;
-    if (ec == asio::error::operation_not_supported)
-      return fail(fmt::format(
-          "cannot resolve {}: this is the static build of murder, which takes addresses, not names",
-          printable(options.host)));
-    if (ec || results.empty())
-      return fail(fmt::format("cannot resolve {}{}", printable(options.host),
-                              ec ? ": " + ec.message() : ""));
-    for (const auto& result : results)
-      addresses.push_back({from_asio(result.endpoint()).address, options.port});
+    if (!error.empty()) return fail(std::move(error));
+    addresses = std::move(found);
     std::reverse(addresses.begin(), addresses.end());
     connect();
   }
 
   /// The next address, with its share of the time that is left.
   void connect() {
-    const Endpoint remote = addresses.back();
+    const Endpoint remote{addresses.back(), options.port};
     const Duration left = std::max(deadline - std::chrono::steady_clock::now(), Duration::zero());
     const Duration share = left / static_cast<int>(addresses.size());
     addresses.pop_back();
@@ -178,7 +167,7 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
   void end() {
     callback = nullptr;
     timer.cancel();
-    resolver.cancel();
+    if (lookup) lookup->cancel();
     if (connector) connector->cancel();
     error_code ignored;
     socket.close(ignored);

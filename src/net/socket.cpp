@@ -35,6 +35,19 @@ SocketResult listen_on(const ip::tcp::endpoint& endpoint) {
   return {std::move(fd), 0};
 }
 
+template <class Protocol>
+typename Protocol::socket adopt(boost::asio::io_context& io, UniqueFd fd) {
+  typename Protocol::socket socket(io);
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (!fd || ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return socket;
+  boost::system::error_code ec;
+  socket.assign(address.ss_family == AF_INET6 ? Protocol::v6() : Protocol::v4(), fd.get(), ec);
+  if (!ec) fd.release();
+  return socket;
+}
+
 }  // namespace
 
 SocketResult open_listening_socket(const Endpoint& endpoint) {
@@ -56,16 +69,22 @@ SocketResult open_client_socket(const IpAddress& remote, const IpAddress& bind_a
   return {std::move(fd), 0};
 }
 
+SocketResult open_udp_socket(const Endpoint& remote, const IpAddress& bind_address) {
+  const ip::tcp::endpoint to = to_asio(remote);
+  UniqueFd fd(
+      ::socket(to.protocol().family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
+  if (!fd) return failed();
+  if (!bind_address.is_unspecified() && !bind_to(fd, to_asio({bind_address, 0}))) return failed();
+  if (::connect(fd.get(), to.data(), static_cast<socklen_t>(to.size())) != 0) return failed();
+  return {std::move(fd), 0};
+}
+
 ip::tcp::socket adopt_socket(boost::asio::io_context& io, UniqueFd fd) {
-  ip::tcp::socket socket(io);
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (!fd || ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    return socket;
-  boost::system::error_code ec;
-  socket.assign(address.ss_family == AF_INET6 ? ip::tcp::v6() : ip::tcp::v4(), fd.get(), ec);
-  if (!ec) fd.release();
-  return socket;
+  return adopt<ip::tcp>(io, std::move(fd));
+}
+
+ip::udp::socket adopt_udp_socket(boost::asio::io_context& io, UniqueFd fd) {
+  return adopt<ip::udp>(io, std::move(fd));
 }
 
 void set_socket_option(int fd, int level, int option, int value) {

@@ -1,9 +1,10 @@
-// TCP sockets as murder wants them: non-blocking from birth, and closed when a child process is
+// Sockets as murder wants them: non-blocking from birth, and closed when a child process is
 // started (Asio's own are inherited, and a hook or an ssh would keep a connection open).
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <string>
 
 #include "base/endpoint.hpp"
@@ -25,8 +26,13 @@ SocketResult open_listening_socket(const Endpoint& endpoint);
 /// Unconnected, bound to `bind_address` unless that is unspecified; the kernel picks the port.
 SocketResult open_client_socket(const IpAddress& remote, const IpAddress& bind_address);
 
+/// Connected to `remote`, so that it receives from nobody else, and is told what ICMP says; bound
+/// to `bind_address` unless that is unspecified.
+SocketResult open_udp_socket(const Endpoint& remote, const IpAddress& bind_address);
+
 /// Takes the descriptor over. An invalid one gives a socket that is not open.
 boost::asio::ip::tcp::socket adopt_socket(boost::asio::io_context& io, UniqueFd fd);
+boost::asio::ip::udp::socket adopt_udp_socket(boost::asio::io_context& io, UniqueFd fd);
 
 /// setsockopt(2) of a number. An option that the kernel refuses is done without.
 void set_socket_option(int fd, int level, int option, int value);
