@@ -1,9 +1,11 @@
 #include "base/http_url.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fmt/format.h>
 #include <iterator>
+#include <utility>
 
 #include "base/endpoint.hpp"
 #include "base/error.hpp"
@@ -13,14 +15,14 @@ namespace {
 
 constexpr std::size_t max_url_bytes = 2048;
 
+constexpr std::array<std::string_view, 1> http_alone{"http"};
+
 /// Throws, naming the URL.
 struct Refuse {
-  std::string_view what;
+  const UrlKind& kind;
 
   [[noreturn]] void operator()(std::string_view url, std::string_view reason) const {
-    throw Error(ErrorKind::usage,
-                fmt::format("cannot use {} '{}': {} (http://HOST[:PORT][/PATH] is meant)", what,
-                            printable(url), reason));
+    refuse_url(url, kind, reason);
   }
 };
 
@@ -31,7 +33,7 @@ bool is_host_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
 }
 
-/// Takes the host off the front of `rest`, which starts after "http://".
+/// Takes the host off the front of `rest`, which starts after "://".
 std::string take_host(const Refuse& refuse, std::string_view url, std::string_view& rest) {
   if (rest.starts_with('[')) {
     const auto end = rest.find(']');
@@ -49,9 +51,9 @@ std::string take_host(const Refuse& refuse, std::string_view url, std::string_vi
   return std::string(host);
 }
 
-std::uint16_t take_port(const Refuse& refuse, std::string_view url, std::string_view& rest,
-                        std::uint16_t default_port) {
-  if (!rest.starts_with(':')) return default_port;
+std::optional<std::uint16_t> take_port(const Refuse& refuse, std::string_view url,
+                                       std::string_view& rest) {
+  if (!rest.starts_with(':')) return std::nullopt;
   rest.remove_prefix(1);
   const std::string_view digits = rest.substr(0, rest.find_first_of("/?"));
   const char* const end = digits.data() + digits.size();
@@ -64,9 +66,13 @@ std::uint16_t take_port(const Refuse& refuse, std::string_view url, std::string_
 
 }  // namespace
 
-HttpUrl parse_http_url(std::string_view url, std::string_view what, std::uint16_t default_port,
-                       std::string_view default_path) {
-  const Refuse refuse{what};
+void refuse_url(std::string_view url, const UrlKind& kind, std::string_view reason) {
+  throw Error(ErrorKind::usage, fmt::format("cannot use {} '{}': {} ({} is meant)", kind.what,
+                                            printable(url), reason, kind.meant));
+}
+
+Url split_url(std::string_view url, const UrlKind& kind) {
+  const Refuse refuse{kind};
   if (url.size() > max_url_bytes)
     refuse(url.substr(0, 80), fmt::format("it is longer than {} bytes", max_url_bytes));
   // Whatever else it is, the target becomes part of an HTTP request's first line.
@@ -74,25 +80,34 @@ HttpUrl parse_http_url(std::string_view url, std::string_view what, std::uint16_
     refuse(url, "it holds a space, a control character or a byte beyond ASCII");
   if (url.find('#') != std::string_view::npos) refuse(url, "it holds a '#'");
   const auto colon = url.find("://");
-  if (colon == std::string_view::npos) refuse(url, "it does not begin with http://");
-  std::string scheme;
-  std::ranges::transform(url.substr(0, colon), std::back_inserter(scheme), to_lower);
-  if (scheme != "http") refuse(url, fmt::format("murder speaks http, not {}", scheme));
-  HttpUrl out;
+  if (colon == std::string_view::npos)
+    refuse(url, fmt::format("it does not begin with {}://", fmt::join(kind.schemes, ":// or ")));
+  Url out;
+  std::ranges::transform(url.substr(0, colon), std::back_inserter(out.scheme), to_lower);
+  if (std::ranges::find(kind.schemes, out.scheme) == kind.schemes.end())
+    refuse(url,
+           fmt::format("murder speaks {}, not {}", fmt::join(kind.schemes, " and "), out.scheme));
   std::string_view rest = url.substr(colon + 3);
   if (rest.substr(0, rest.find_first_of("/?")).find('@') != std::string_view::npos)
-    refuse("http://…", "a user name or password before '@' is not sent");
+    refuse(out.scheme + "://…", "a user name or password before '@' is not sent");
   out.host = take_host(refuse, url, rest);
-  out.port = take_port(refuse, url, rest, default_port);
-  if (rest.empty() || rest == "/")
-    out.target = default_path;
-  else if (rest.front() == '?')
-    out.target = fmt::format("{}{}", default_path, rest);
-  else if (rest.front() == '/')
-    out.target = rest;
-  else
+  out.port = take_port(refuse, url, rest);
+  if (!rest.empty() && rest.front() != '/' && rest.front() != '?')
     refuse(url, "something other than a port or a path follows its host");
+  out.target = rest;
   return out;
+}
+
+HttpUrl parse_http_url(std::string_view url, std::string_view what) {
+  Url parsed = split_url(url, {what, http_alone, "http://HOST[:PORT][/PATH]"});
+  return {std::move(parsed.host), parsed.port.value_or(80),
+          http_target(std::move(parsed.target), "/")};
+}
+
+std::string http_target(std::string target, std::string_view default_path) {
+  if (target.empty() || target == "/") return std::string(default_path);
+  if (target.front() == '?') return fmt::format("{}{}", default_path, target);
+  return target;
 }
 
 }  // namespace murder

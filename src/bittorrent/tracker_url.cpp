@@ -1,5 +1,7 @@
 // Trackers' URLs, as users and torrents give them.
+#include <array>
 #include <fmt/format.h>
+#include <utility>
 
 #include "base/http_url.hpp"
 #include "bittorrent/announce.hpp"
@@ -9,6 +11,9 @@ namespace {
 
 constexpr std::uint16_t default_port = 8998;
 constexpr std::string_view default_path = "/announce";
+constexpr std::array<std::string_view, 2> schemes{"http", "udp"};
+constexpr UrlKind kind{"tracker", schemes, "http://HOST[:PORT][/PATH] or udp://HOST:PORT[/PATH]"};
+constexpr UrlKind kind_of_own{"tracker", schemes, "http://HOST[:PORT]"};
 
 }  // namespace
 
@@ -19,8 +24,22 @@ std::string TrackerUrl::to_string() const {
 }
 
 TrackerUrl parse_tracker_url(std::string_view url) {
-  HttpUrl parsed = parse_http_url(url, "tracker", default_port, default_path);
-  return {"http", std::move(parsed.host), parsed.port, std::move(parsed.target)};
+  Url parsed = split_url(url, kind);
+  if (parsed.scheme == "http")
+    return {std::move(parsed.scheme), std::move(parsed.host), parsed.port.value_or(default_port),
+            http_target(std::move(parsed.target), default_path)};
+  if (!parsed.port) refuse_url(url, kind, "it names no port, and UDP trackers have no usual one");
+  if (parsed.target == "/") parsed.target.clear();
+  return {std::move(parsed.scheme), std::move(parsed.host), *parsed.port, std::move(parsed.target)};
+}
+
+TrackerUrl parse_own_tracker_url(std::string_view url) {
+  TrackerUrl parsed = parse_tracker_url(url);
+  if (parsed.is_udp())
+    refuse_url(url, kind_of_own,
+               "murder's own tracker answers over HTTP alone, and other trackers do not know what "
+               "is asked for here");
+  return parsed;
 }
 
 }  // namespace murder

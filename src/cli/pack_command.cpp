@@ -47,7 +47,9 @@ void add_pack(CLI::App& app, Action& action) {
                    "FILE.tar.zst (FILE.torrent is written beside it); of a file FILE.torrent")
       ->required()
       ->type_name("FILE");
-  command->add_option("--tracker", arguments->trackers, "Announce URL; may be repeated")
+  command
+      ->add_option("--tracker", arguments->trackers,
+                   "Announce URL (http:// or udp://); may be repeated")
       ->type_name("URL");
   command
       ->add_option("--web-seed", arguments->web_seeds,

@@ -222,7 +222,7 @@ void add_status(CLI::App& app, Action& action) {
                       "Of the deploy; its beginning or its end may do (default: the latest)");
   command
       ->add_option("--tracker", arguments->tracker,
-                   "Show what this tracker knows of its swarms instead")
+                   "Show what this tracker of murder's (http://) knows of its swarms instead")
       ->type_name("URL")
       ->configurable(false);
   command->add_flag("--watch", arguments->watch, "Show it anew each second until it has ended")

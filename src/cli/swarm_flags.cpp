@@ -9,7 +9,8 @@ namespace murder::cli {
 
 void SwarmFlags::add_to(CLI::App& command) {
   command
-      .add_option("--tracker", trackers, "Announce URL, instead of the torrent's; may be repeated")
+      .add_option("--tracker", trackers,
+                  "Announce URL (http:// or udp://), instead of the torrent's; may be repeated")
       ->type_name("URL");
   command.add_option("--listen", listen, "Address to listen on and to dial from (default: any)")
       ->type_name("ADDRESS");

@@ -13,7 +13,7 @@ namespace murder::cli {
 
 std::vector<tracker::SwarmView> ask_tracker(const std::string& url) {
   const bool has_scheme = url.find("://") != std::string::npos;
-  const TrackerUrl tracker = parse_tracker_url(has_scheme ? url : "http://" + url);
+  const TrackerUrl tracker = parse_own_tracker_url(has_scheme ? url : "http://" + url);
 
   boost::asio::io_context io(1);
   net::HttpGet::Options options;

@@ -14,7 +14,6 @@
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "bittorrent/announce.hpp"
-#include "net/http.hpp"
 #include "net/peer_connection.hpp"
 #include "net/signals.hpp"
 #include "net/upload_turns.hpp"
@@ -49,18 +48,6 @@ PeerId make_id() {
   return *PeerId::from_bytes(id);
 }
 
-/// Those that can be announced to.
-std::vector<std::string> usable_trackers(const Magnet& magnet, Log& log) {
-  std::vector<std::string> usable;
-  for (const std::string& tracker : magnet.trackers) try {
-      parse_tracker_url(tracker);
-      usable.push_back(tracker);
-    } catch (const Error& error) {
-      log.info("a tracker of the magnet link is left out: {}", error.what());
-    }
-  return usable;
-}
-
 class Fetch {
  public:
   Fetch(const Magnet& magnet, const MetadataFetchOptions& options, Log& log)
@@ -68,8 +55,9 @@ class Fetch {
         options_(options),
         log_(log),
         id_(make_id()),
-        trackers_(usable_trackers(magnet, log)),
+        trackers_(usable_trackers(magnet.trackers, "the magnet link", log)),
         announcer_(trackers_),
+        tracker_client_(io_, options.listen),
         signals_(io_, SIGINT, SIGTERM),
         timer_(io_) {
     if (trackers_.empty() && magnet.peers.empty())
@@ -233,8 +221,8 @@ class Fetch {
     finish();
   }
 
-  std::unique_ptr<net::HttpGet> get(const std::string& tracker, AnnounceEvent event,
-                                    Duration timeout, net::HttpGet::Callback callback) {
+  std::unique_ptr<TrackerQuestion> ask(const std::string& tracker, AnnounceEvent event,
+                                       Duration timeout, TrackerQuestion::Callback callback) {
     AnnounceRequest request;
     request.info_hash = magnet_.info_hash;
     request.peer_id = id_;
@@ -242,33 +230,23 @@ class Fetch {
     request.left = 1;  // how much is not known
     request.event = event;
     if (!options_.listen.is_unspecified()) request.ip = options_.listen;
-    return std::make_unique<net::HttpGet>(
-        io_, tracker_question(tracker, request, timeout, options_.listen), std::move(callback));
+    return tracker_client_.ask(tracker, request, timeout, std::move(callback));
   }
 
   void announce(const std::string& tracker, AnnounceEvent event) {
-    announce_ =
-        get(tracker, event, announce_timeout, [this, tracker](const net::HttpResult& result) {
-          const auto finished = std::move(announce_);
-          std::string problem = result.error;
-          AnnounceReply reply;
-          if (result.status != 0) try {
-              reply = parse_announce_reply(result.body, tracker);
-              problem = reply.failure_reason;
-            } catch (const Error& error) {
-              problem = error.what();
-            }
-          if (problem.empty()) {
-            answered_ = tracker;
-            announcer_.succeeded(reply, now());
-            for (const AnnouncedPeer& peer : reply.peers) book_.add(peer.endpoint, false, now());
-          } else {
-            announcer_.failed(now());
-            if (problem != tracker_problem_)
-              log_.warning("tracker {}: {}; trying again", tracker, printable(problem, 300));
-          }
-          tracker_problem_ = problem;
-        });
+    announce_ = ask(tracker, event, announce_timeout, [this, tracker](const TrackerAnswer& answer) {
+      const auto finished = std::move(announce_);
+      if (answer.problem.empty()) {
+        answered_ = tracker;
+        announcer_.succeeded(answer.reply, now());
+        for (const AnnouncedPeer& peer : answer.reply.peers) book_.add(peer.endpoint, false, now());
+      } else {
+        announcer_.failed(now());
+        if (answer.problem != tracker_problem_)
+          log_.warning("tracker {}: {}; trying again", tracker, printable(answer.problem, 300));
+      }
+      tracker_problem_ = answer.problem;
+    });
   }
 
   void fail(Error error) {
@@ -288,7 +266,7 @@ class Fetch {
     announce_.reset();
     if (answered_.empty()) return;
     announce_ =
-        get(answered_, AnnounceEvent::stopped, goodbye_timeout, [](const net::HttpResult&) {});
+        ask(answered_, AnnounceEvent::stopped, goodbye_timeout, [](const TrackerAnswer&) {});
   }
 
   const Magnet& magnet_;
@@ -298,13 +276,14 @@ class Fetch {
   PeerId id_;
   std::vector<std::string> trackers_;
   swarm::Announcer announcer_;
+  TrackerClient tracker_client_;
   swarm::PeerBook book_;
   std::shared_ptr<net::UploadTurns> upload_turns_ = std::make_shared<net::UploadTurns>(io_);
   asio::signal_set signals_;
   asio::steady_timer timer_;
   std::map<Endpoint, std::shared_ptr<Peer>> peers_;
   std::map<Endpoint, std::unique_ptr<net::Dial>> dials_;
-  std::unique_ptr<net::HttpGet> announce_;
+  std::unique_ptr<TrackerQuestion> announce_;
   std::string answered_;  ///< the tracker that did last
   std::string tracker_problem_;
   std::string peer_problem_;

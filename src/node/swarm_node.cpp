@@ -15,12 +15,6 @@ constexpr Duration dial_timeout = std::chrono::seconds(5);
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
-std::vector<std::string> flatten(const std::vector<std::vector<std::string>>& tiers) {
-  std::vector<std::string> all;
-  for (const auto& tier : tiers) all.insert(all.end(), tier.begin(), tier.end());
-  return all;
-}
-
 swarm::EngineConfig make_config(const Metainfo& metainfo, const SwarmNodeOptions& options,
                                 const PeerId& id, const std::vector<std::string>& trackers,
                                 std::size_t web_seeds) {
@@ -125,11 +119,12 @@ SwarmNode::SwarmNode(boost::asio::io_context& io, boost::asio::thread_pool& work
       log_(log),
       callbacks_(std::move(callbacks)),
       id_(make_peer_id()),
-      trackers_(options_.trackers.empty() ? flatten(metainfo.trackers) : options_.trackers),
+      trackers_(choose_trackers(metainfo, options_, log_)),
       web_seeds_(make_web_seeds(metainfo, options_.web_seeds, log_)),
       engine_(make_config(metainfo, options_, id_, trackers_, web_seeds_.size()), std::move(have),
               Random::from_system(), *this),
       upload_turns_(std::make_shared<net::UploadTurns>(io)),
+      tracker_client_(io, options_.listen),
       tick_timer_(io) {}
 
 SwarmNode::~SwarmNode() {

@@ -23,6 +23,7 @@
 #include "net/peer_connection.hpp"
 #include "net/upload_turns.hpp"
 #include "node/payload.hpp"
+#include "node/tracker_question.hpp"
 #include "swarm/engine.hpp"
 
 namespace murder::node {
@@ -60,8 +61,8 @@ class SwarmNode final : private swarm::Driver {
 
   /// Listens, announces, dials.
   void start();
-  /// For one who has nothing to serve but has the release: tells the tracker so, and nothing else.
-  /// Instead of start().
+  /// For one who has nothing to serve but has the release: tells so the first tracker that answers
+  /// within a second, and nothing else. Instead of start().
   void report_complete(std::function<void()> done);
   /// Says `stopped` to the tracker (waiting at most a second) and closes everything, then calls
   /// `done`.
@@ -143,9 +144,10 @@ class SwarmNode final : private swarm::Driver {
   void feed_checked(PieceIndex piece, bool matches, const std::exception_ptr& error,
                     const Fed& done);
   AnnounceRequest make_request(AnnounceEvent event) const;
-  std::unique_ptr<net::HttpGet> get(const std::string& tracker, const AnnounceRequest& request,
-                                    Duration timeout, net::HttpGet::Callback callback);
-  void announced(const std::string& tracker, const net::HttpResult& result);
+  static std::vector<std::string> choose_trackers(const Metainfo& metainfo,
+                                                  const SwarmNodeOptions& options, Log& log);
+  void announced(const std::string& tracker, const TrackerAnswer& answer);
+  void report_complete_to(std::size_t which, std::function<void()> done);
   void say_stopped(std::function<void()> done);
   void schedule_tick();
 
@@ -166,7 +168,8 @@ class SwarmNode final : private swarm::Driver {
   std::unordered_map<const Peer*, std::unique_ptr<Peer>> peers_;
   std::unordered_map<LinkId, Peer*> linked_;
   std::map<Endpoint, std::unique_ptr<net::Dial>> dials_;
-  std::unique_ptr<net::HttpGet> announce_;
+  TrackerClient tracker_client_;
+  std::unique_ptr<TrackerQuestion> announce_;
   std::map<std::uint32_t, std::unique_ptr<net::HttpGet>> web_gets_;
   std::uint32_t next_web_get_ = 0;
   boost::asio::steady_timer tick_timer_;
@@ -179,6 +182,7 @@ class SwarmNode final : private swarm::Driver {
   std::uint64_t web_bytes_ = 0;
   bool tracker_said_ = false;  ///< its state has been told once
   std::string tracker_problem_;
+  std::string answered_;  ///< the tracker that did last
   bool failed_ = false;
   bool stopping_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for what workers post back

@@ -5,7 +5,6 @@
 
 #include "base/error.hpp"
 #include "node/swarm_node.hpp"
-#include "node/tracker_question.hpp"
 
 namespace murder::node {
 namespace {
@@ -36,39 +35,32 @@ AnnounceRequest SwarmNode::make_request(AnnounceEvent event) const {
   return request;
 }
 
-std::unique_ptr<net::HttpGet> SwarmNode::get(const std::string& tracker,
-                                             const AnnounceRequest& request, Duration timeout,
-                                             net::HttpGet::Callback callback) {
-  return std::make_unique<net::HttpGet>(
-      io_, tracker_question(tracker, request, timeout, options_.listen), std::move(callback));
+std::vector<std::string> SwarmNode::choose_trackers(const Metainfo& metainfo,
+                                                    const SwarmNodeOptions& options, Log& log) {
+  if (!options.trackers.empty()) return options.trackers;
+  std::vector<std::string> named;
+  for (const auto& tier : metainfo.trackers) named.insert(named.end(), tier.begin(), tier.end());
+  std::vector<std::string> usable = usable_trackers(named, "the torrent", log);
+  const bool is_lonely = options.peers.empty() && options.web_seeds.empty();
+  // Nobody would ever find it: its fault is said as that of a flag would be.
+  if (usable.empty() && is_lonely && metainfo.web_seeds.empty() && !named.empty())
+    parse_tracker_url(named.front());
+  return usable;
 }
 
 void SwarmNode::announce(const std::string& tracker, AnnounceEvent event) {
   // The request is made from the loop, when the engine has finished what it is at.
   boost::asio::post(io_, [this, tracker, event, alive = alive_] {
     if (!*alive || stopping_) return;
-    announce_ = get(tracker, make_request(event), announce_timeout,
-                    [this, tracker](const net::HttpResult& result) { announced(tracker, result); });
+    announce_ = tracker_client_.ask(
+        tracker, make_request(event), announce_timeout,
+        [this, tracker](const TrackerAnswer& answer) { announced(tracker, answer); });
   });
 }
 
-void SwarmNode::announced(const std::string& tracker, const net::HttpResult& result) {
+void SwarmNode::announced(const std::string& tracker, const TrackerAnswer& answer) {
   const auto finished = std::move(announce_);
-  std::string problem;
-  AnnounceReply reply;
-  if (result.status == 0) {
-    problem = result.error;
-  } else {
-    try {
-      // Many trackers send their "failure reason" with a status of 400.
-      reply = parse_announce_reply(result.body, tracker);
-      problem = reply.failure_reason;
-    } catch (const Error& error) {
-      problem = result.status == 200
-                    ? error.what()
-                    : fmt::format("HTTP status {} ({})", result.status, error.what());
-    }
-  }
+  const std::string& problem = answer.problem;
   if (!tracker_said_ || problem != tracker_problem_) {
     if (!problem.empty())
       log_.warning("tracker {}: {}; trying again", tracker, printable(problem, 300));
@@ -78,8 +70,9 @@ void SwarmNode::announced(const std::string& tracker, const net::HttpResult& res
   }
   tracker_said_ = true;
   tracker_problem_ = problem;
+  if (problem.empty()) answered_ = tracker;
   if (problem.empty())
-    engine_.on_tracker_reply(reply, now());
+    engine_.on_tracker_reply(answer.reply, now());
   else
     engine_.on_tracker_failed(now());
   schedule_tick();
@@ -96,13 +89,22 @@ void SwarmNode::add_tracker(const std::string& url) {
 }
 
 void SwarmNode::report_complete(std::function<void()> done) {
-  if (trackers_.empty()) {
+  port_ = nominal_port;
+  report_complete_to(0, std::move(done));
+}
+
+void SwarmNode::report_complete_to(std::size_t which, std::function<void()> done) {
+  if (which == trackers_.size()) {
     done();
     return;
   }
-  port_ = nominal_port;
-  announce_ = get(trackers_.front(), make_request(AnnounceEvent::started), stop_timeout,
-                  [this, done = std::move(done)](const net::HttpResult&) { stop(done); });
+  announce_ =
+      tracker_client_.ask(trackers_[which], make_request(AnnounceEvent::started), stop_timeout,
+                          [this, which, done = std::move(done)](const TrackerAnswer& answer) {
+                            if (!answer.problem.empty()) return report_complete_to(which + 1, done);
+                            answered_ = trackers_[which];
+                            stop(done);
+                          });
 }
 
 void SwarmNode::say_stopped(std::function<void()> done) {
@@ -111,8 +113,10 @@ void SwarmNode::say_stopped(std::function<void()> done) {
     done();
     return;
   }
-  announce_ = get(trackers_.front(), make_request(AnnounceEvent::stopped), stop_timeout,
-                  [done = std::move(done)](const net::HttpResult&) { done(); });
+  // The one that knows of us; it would wait for us.
+  announce_ = tracker_client_.ask(answered_.empty() ? trackers_.front() : answered_,
+                                  make_request(AnnounceEvent::stopped), stop_timeout,
+                                  [done = std::move(done)](const TrackerAnswer&) { done(); });
 }
 
 }  // namespace murder::node

@@ -96,7 +96,7 @@ def test_pack_refuses_an_output_of_the_wrong_kind(run, make_tree, folder):
 
 def test_pack_refuses_a_tracker_that_is_no_address(run, make_tree, folder):
     source = make_tree(folder / "source", {"file": 1000})
-    for url in ("udp://127.0.0.1:1", "127.0.0.1:8998", "http://", "http://host:99999/", ""):
+    for url in ("udp://127.0.0.1", "https://127.0.0.1:1/", "127.0.0.1:8998", "http://", "http://host:99999/", ""):
         run("pack", source, "-o", folder / "v1.tar.zst", "--tracker", url, expect=2)
     assert_nothing_written(folder)
 
@@ -280,7 +280,9 @@ def test_seed_refuses_a_payload_that_is_not_the_torrents(run, good, folder):
     ("peer", "TORRENT", "--to", "DEST", "--timeout", "5 bananas"),
     ("peer", "TORRENT", "--to", "DEST", "--port", "70000"),
     ("peer", "TORRENT", "--to", "DEST", "--listen", "here"),
-    ("peer", "TORRENT", "--to", "DEST", "--tracker", "udp://127.0.0.1:1"),
+    ("peer", "TORRENT", "--to", "DEST", "--tracker", "udp://127.0.0.1"),
+    ("peer", "TORRENT", "--to", "DEST", "--tracker", "https://127.0.0.1:1"),
+    ("status", "--tracker", "udp://127.0.0.1:1"),
     ("peer", "TORRENT", "--to", "DEST", "--owner", "no-such-user-here"),
     ("peer", "TORRENT", "--to", "DEST", "--file-only", "--activate"),
     ("tracker", "--listen", "127.0.0.1"), ("tracker", "--listen", "127.0.0.1:x"),

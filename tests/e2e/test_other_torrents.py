@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import urllib.parse
 
 import pytest
 
@@ -20,26 +21,28 @@ def info_hash_of(torrent):
 # --- trackers -----------------------------------------------------------------------------------------------------------
 
 
-def test_our_peers_find_each_other_through_opentracker(clients, packed, start_program, eventually):
+def test_our_peers_find_each_other_through_opentracker_over_http_and_udp(clients, packed, start_program, eventually):
     program = shutil.which("opentracker")
     if program is None:
         pytest.skip("opentracker is not installed")
-    swarm = clients(3)
-    first = swarm.net.machines[0]
-    url = f"http://{first.address}:6969/announce"
-    pack, torrent = packed(url)
+    swarm = clients(5)
+    first, *others = swarm.net.machines
+    http, udp = (f"{scheme}://{first.address}:6969/announce" for scheme in ("http", "udp"))
+    pack, torrent = packed(udp)
     # Debian's serves only what its list allows. It becomes nobody, who may not look into our folder.
     with tempfile.NamedTemporaryFile("w", prefix="murder-whitelist-") as whitelist:
         os.chmod(whitelist.name, 0o644)
         whitelist.write(info_hash_of(torrent) + "\n")
         whitelist.flush()
-        start_program(*first.command(program, "-i", first.address, "-p", "6969", "-P", "6969", "-d", "/", "-w",
+        start_program(*first.command(program, "-i", first.address, "-P", "6969", "-p", "6969", "-d", "/", "-w",
                                      whitelist.name))
         eventually(lambda: first.listens_on(6969), "opentracker to listen")
     swarm.seed(torrent, pack)
-    peers = [swarm.peer(torrent, machine, "--linger", "none") for machine in swarm.net.machines[1:]]
-    for peer in peers:
-        result = peer.wait()
+    magnet = f"magnet:?xt=urn:btih:{info_hash_of(torrent)}&tr={urllib.parse.quote(udp, safe='')}"
+    for machine, source, url in zip(others, (torrent, torrent, torrent, magnet), (http, http, udp, udp)):
+        machine.peer = swarm.peer(source, machine, "--linger", "none", "--tracker", url)
+    for machine in others:
+        result = machine.peer.wait()
         assert result.status == 0, result
         assert [event["ok"] for event in result.events("tracker")] == [True]
 

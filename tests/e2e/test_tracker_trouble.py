@@ -1,5 +1,6 @@
 """A tracker that is down, wrong, slow or gone: said, and survived."""
 
+import contextlib
 import http.server
 import json
 import signal
@@ -10,6 +11,7 @@ import urllib.request
 
 import pytest
 
+import bencode
 import wire
 from swarm import (differences, error_of, events, snapshot, wait_for_event, wait_for_share)
 
@@ -139,6 +141,68 @@ def test_an_answer_that_is_none_is_told_and_the_next_tracker_asked(status, body,
     assert word in down[0]["reason"], down[0]["reason"]
     assert len(down[0]["reason"]) < 500
     assert_staged(release, folder / "host")
+
+
+@pytest.fixture
+def udp_sockets():
+    """udp_sockets(): a UDP socket of a port of its own, to be a tracker that nobody runs."""
+    with contextlib.ExitStack() as sockets:
+        def make():
+            one = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            one.bind(("127.0.0.1", 0))
+            return one
+        yield make
+
+
+def udp_url(one):
+    return f"udp://127.0.0.1:{one.getsockname()[1]}/announce"
+
+
+def test_dead_trackers_of_every_kind_are_passed_over(swarm, release, folder, udp_sockets):
+    """In tiers, as torrents made by others name them."""
+    _, pack, torrent = release
+    silent, refusing = udp_sockets(), udp_sockets()
+    refusing.connect(refusing.getsockname())  # what comes from others finds nobody there
+    swarm.tracker()
+    metainfo = bencode.decode(torrent.read_bytes())
+    metainfo[b"announce-list"] = [["https://127.0.0.1/announce", udp_url(silent)], [udp_url(refusing)],
+                                  [swarm.tracker_url]]
+    torrent.write_bytes(bencode.encode(metainfo))
+    swarm.tracker_url, url = None, swarm.tracker_url
+    swarm.seed(torrent, pack)
+    result = swarm.peer(torrent, folder / "host", "--linger", "none", "-v").wait()
+    assert result.status == 0, result
+    told = [(event["url"], event["ok"]) for event in result.events("tracker")]
+    assert told == [(udp_url(silent), False), (udp_url(refusing), False), (url, True)]
+    reasons = [event["reason"] for event in result.events("tracker")]
+    assert "no answer" in reasons[0] and "Connection refused" in reasons[1]
+    assert "murder speaks http and udp, not https" in result.err
+    assert silent.recv(100)[:8] == bytes.fromhex("0000041727101980")
+    assert_staged(release, folder / "host")
+
+
+def test_who_has_the_release_already_tells_the_tracker_that_answers(swarm, release, folder, run, udp_sockets):
+    _, pack, torrent = release
+    swarm.tracker()
+    swarm.seed(torrent, pack)
+    swarm.peer(torrent, folder / "host", "--linger", "none").wait()
+    (folder / "host/.murder/packs/v1.tar.zst").unlink()  # so that there is nothing to serve
+    refusing, answering = udp_sockets(), wire.FakeTracker()
+    refusing.connect(refusing.getsockname())
+    try:
+        run("peer", torrent, "--to", folder / "host", "--tracker", udp_url(refusing), "--tracker", answering.url)
+    finally:
+        answering.close()
+    assert [(said["event"], said["left"]) for said in answering.announces] == [("started", "0"), ("stopped", "0")]
+
+
+def test_a_torrent_with_no_tracker_that_can_be_asked_is_refused(run, release, folder):
+    torrent = release[2]
+    metainfo = bencode.decode(torrent.read_bytes())
+    metainfo[b"announce"] = "https://127.0.0.1/announce"
+    torrent.write_bytes(bencode.encode(metainfo))
+    result = run("peer", torrent, "--to", folder / "host", "--json", expect=2)
+    assert "https://127.0.0.1/announce" in error_of(result)
 
 
 def peak_kib(pid):
