@@ -1,6 +1,7 @@
 #include "tracker/swarm.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace murder::tracker {
 namespace {
@@ -14,6 +15,7 @@ constexpr std::uint32_t idle_stock_interval_s = 120;
 constexpr Duration stock_silence = seconds(660);  // rTorrent announces every 600 s at most
 constexpr std::size_t stock_places_at_seeder = 2;
 constexpr std::size_t seeders_told = 8;
+constexpr std::size_t max_dial_back = 32;
 constexpr std::uint32_t default_numwant = 50;
 constexpr std::uint32_t max_numwant = 200;
 constexpr std::size_t max_name_bytes = 253;
@@ -82,12 +84,26 @@ AnnounceReply Swarm::announce(const AnnounceRequest& request, const Endpoint& en
   if (request.role == AnnounceRole::stock) {
     answer.peers = stock_peers(*slot, request, random);
   } else {
-    for (const Slot other : partners(*slot, joins_graph, random))
-      answer.fleet->dial.push_back(member(other).endpoint);
+    answer.fleet->dial = whom_to_dial(*slot, joins_graph, random);
   }
   if (shared_names_.count(member(*slot).name) != 0)
     answer.warning = "several hosts call themselves " + member(*slot).name;
   return answer;
+}
+
+/// Each is known by the address that it announces from, of one family. Between two of different
+/// families the tracker cannot know which of them has both, so that both are told to dial.
+std::vector<Endpoint> Swarm::whom_to_dial(Slot slot, bool joins_graph, Random& random) {
+  std::vector<Endpoint> dial = std::exchange(member(slot).dial_back, {});
+  const Endpoint& own = member(slot).endpoint;
+  for (const Slot partner : partners(slot, joins_graph, random)) {
+    Member& other = member(partner);
+    dial.push_back(other.endpoint);
+    if (other.endpoint.address.is_v4() != own.address.is_v4() &&
+        other.role != AnnounceRole::stock && other.dial_back.size() < max_dial_back)
+      other.dial_back.push_back(own);
+  }
+  return dial;
 }
 
 /// Whom a murder peer is to dial. One that has everything waits to be dialled, unless it is a

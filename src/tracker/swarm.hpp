@@ -67,6 +67,7 @@ class Swarm {
     AnnounceRole role = AnnounceRole::stock;
     Endpoint endpoint;
     std::string name;
+    std::vector<Endpoint> dial_back;  // who were told to dial it and may be unable to
     std::uint64_t left = 0;
     std::uint32_t links = 0;
     std::optional<Standing> standing;
@@ -99,6 +100,7 @@ class Swarm {
   }
 
   std::vector<Slot> partners(Slot slot, bool joins_graph, Random& random);
+  std::vector<Endpoint> whom_to_dial(Slot slot, bool joins_graph, Random& random);
   std::optional<Slot> admit(const AnnounceRequest& request, const Endpoint& endpoint, Instant now);
   void supersede(Slot former, AnnounceRole by, Instant now);
   void move(Slot slot, const Endpoint& endpoint, Instant now);

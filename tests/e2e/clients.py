@@ -155,15 +155,16 @@ class Clients:
         wait_for_event(running, "listening")
         return running
 
-    def seed(self, torrent, pack, *arguments, machine=None):
+    def seed(self, torrent, pack, *arguments, machine=None, listen=None):
         machine = machine or self.net.machines[0]
-        running = self.murder(machine, "seed", torrent, "--from", pack, "--listen", machine.address, *arguments)
+        running = self.murder(machine, "seed", torrent, "--from", pack, "--listen", listen or machine.address,
+                              *arguments)
         wait_for_event(running, "tracker", where=lambda event: event["ok"])
         return running
 
-    def peer(self, torrent, machine, *arguments):
+    def peer(self, torrent, machine, *arguments, listen=None):
         running = self.murder(machine, "peer", torrent, "--to", self._folder / f"dest-{machine.name}", "--file-only",
-                              "--listen", machine.address, *arguments)
+                              "--listen", listen or machine.address, *arguments)
         running.began = time.monotonic()
         return running
 

@@ -446,5 +446,25 @@ TEST(Graph, a_stock_client_that_completes_becomes_a_source) {
   EXPECT_EQ(tracker.announce(again).fleet->dial, std::vector<Endpoint>{endpoint(501)});
 }
 
+/// The one may have no address of the other's family, and which of them has both nobody says.
+TEST(Graph, two_of_different_families_are_both_told_to_dial) {
+  const IpAddress v6 = *IpAddress::parse("2001:db8::1");
+  Tracker tracker;
+  const auto from_v6 = [&](AnnounceEvent event) {
+    return tracker.registry.announce(seeder(1000, event), v6, tracker.now).fleet->dial;
+  };
+  EXPECT_TRUE(from_v6(AnnounceEvent::started).empty());
+  EXPECT_EQ(tracker.announce(host(0)).fleet->dial, (std::vector<Endpoint>{{v6, 8999}}));
+  EXPECT_EQ(from_v6(AnnounceEvent::none), std::vector<Endpoint>{endpoint(0)});
+  EXPECT_TRUE(from_v6(AnnounceEvent::none).empty()) << "once will do";
+}
+
+TEST(Graph, of_two_of_one_family_one_dials) {
+  Tracker tracker;
+  tracker.announce(seeder(1000));
+  EXPECT_EQ(tracker.announce(host(0)).fleet->dial, std::vector<Endpoint>{endpoint(1000)});
+  EXPECT_TRUE(tracker.announce(seeder(1000, AnnounceEvent::none)).fleet->dial.empty());
+}
+
 }  // namespace
 }  // namespace murder::tracker::test
