@@ -18,6 +18,7 @@
 #include "agent/check.hpp"
 #include "agent/deploy_folder.hpp"
 #include "agent/doctor.hpp"
+#include "agent/placement.hpp"
 #include "agent/releases.hpp"
 #include "agent/seeding.hpp"
 #include "agent/worker.hpp"
@@ -215,7 +216,8 @@ struct Duties::Impl {
   // One for each order. What blocks is on the worker.
 
   asio::awaitable<orders::View> carry_out(const orders::Look& order, Attachment /*none*/) {
-    co_return co_await blocking([&] { return look(order, holds_lock(order.dest)); });
+    co_return co_await blocking(
+        [&] { return look(order, holds_lock(order.dest), stop.get_token()); });
   }
   asio::awaitable<orders::TrackerRuns> carry_out(const orders::Tracker& order,
                                                  Attachment /*none*/) {
@@ -247,6 +249,9 @@ struct Duties::Impl {
   }
   asio::awaitable<orders::Activated> carry_out(const orders::Rollback& order, Attachment /*none*/) {
     co_return co_await blocking([&] { return roll_back(order, turn(order.dest)); });
+  }
+  asio::awaitable<orders::Placed> carry_out(const orders::Place& order, Attachment /*none*/) {
+    co_return co_await blocking([&] { return agent::place(order, stop.get_token()); });
   }
   asio::awaitable<orders::Releases> carry_out(const orders::ListReleases& order,
                                               Attachment /*none*/) {
