@@ -24,6 +24,7 @@
 #include "agent/worker.hpp"
 #include "base/endpoint.hpp"
 #include "base/error.hpp"
+#include "base/port_range.hpp"
 #include "host/lock.hpp"
 #include "net/peer_connection.hpp"
 #include "orders/orders.hpp"
@@ -191,13 +192,15 @@ struct Duties::Impl {
                   fmt::format("\"{}\" is no address to listen on", printable(order.address)));
     const auto close_at_once = [](const asio::ip::tcp::socket&) {};
     listeners.clear();
-    listeners.push_back(std::make_unique<net::PeerListener>(io, *address, 0, close_at_once));
-    try {
-      listeners.push_back(
-          std::make_unique<net::PeerListener>(io, *address, tracker_port, close_at_once));
-    } catch (const Error&) {
-      // A tracker has it, perhaps: that port is known to be good for listening.
-    }
+    const PortRange ports = parse_port_range(order.ports, "ports");
+    listeners.push_back(std::make_unique<net::PeerListener>(io, *address, ports, close_at_once));
+    // Among others than the usual ones the tracker has none of its own.
+    if (!ports.is_named()) try {
+        listeners.push_back(std::make_unique<net::PeerListener>(
+            io, *address, PortRange{tracker_port, tracker_port}, close_at_once));
+      } catch (const Error&) {
+        // A tracker has it, perhaps: that port is known to be good for listening.
+      }
     const auto own = IpAddress::parse(own_address());
     orders::Listening answer;
     for (const auto& listener : listeners) {

@@ -141,6 +141,7 @@ void copy(CopyArguments arguments, Context& context) {
   options.dry_run = arguments.dry_run;
   FleetCommand command;
   command.name = "copy";
+  command.ports = swarm_port_range(arguments.transfer.ports);
   command.dest = options.target;
   command.source = arguments.source;
   command.goal = arguments.dry_run ? fleet::Goal::answered : fleet::Goal::placed;

@@ -80,6 +80,7 @@ void deploy(const DeployArguments& arguments, Context& context) {
   options.dry_run = arguments.dry_run;
   FleetCommand command;
   command.name = "deploy";
+  command.ports = swarm_port_range(arguments.transfer.ports);
   command.dest = arguments.to;
   command.source = arguments.source;
   command.tag = arguments.pack.tag.value_or("");

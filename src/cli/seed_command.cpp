@@ -69,7 +69,7 @@ void add_seed(CLI::App& app, Action& action) {
       options.linger = node::parse_linger(arguments->linger);
       options.trackers = arguments->swarm.checked_trackers();
       options.listen = arguments->swarm.address();
-      options.port = arguments->swarm.port;
+      options.ports = arguments->swarm.port_range();
       options.name = arguments->swarm.name;
       options.limits = arguments->swarm.limits();
       Daemon daemon;

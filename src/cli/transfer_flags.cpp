@@ -10,6 +10,22 @@
 
 namespace murder::cli {
 
+void add_ports_flag(CLI::App& command, std::string& ports) {
+  command
+      .add_option("--ports", ports,
+                  "TCP ports of the swarm on every host, such as 9100-9160 (default: 8998-9060)")
+      ->type_name("FIRST-LAST");
+}
+
+PortRange swarm_port_range(const std::string& ports) {
+  const PortRange range = parse_port_range(ports, "--ports");
+  if (range.count() == 1 || (range.first == 0 && !ports.empty()))
+    throw Error(ErrorKind::usage,
+                "--ports: at least two are needed, for the origin's tracker and "
+                "its seeder, such as 9100-9160");
+  return range;
+}
+
 void TransferFlags::add_to(CLI::App& command) {
   command
       .add_option("--origin", origin_host,
@@ -20,6 +36,7 @@ void TransferFlags::add_to(CLI::App& command) {
                    "Do not feed a host over ssh that the swarm cannot reach");
   command.add_option("--owner", owner, "Whom the unpacked files are to belong to")
       ->type_name("USER[:GROUP]");
+  add_ports_flag(command, ports);
   command.add_option("--up", up, "What each host may send at most")->type_name("RATE");
   command.add_option("--down", down, "What each host may fetch at most")->type_name("RATE");
   command

@@ -115,6 +115,7 @@ orders::Stage Staging::stage_order(const Member& member) const {
   order.host = member.host.name;
   if (member.host.labels.contains("addr")) order.address = member.host.labels.at("addr");
   order.seeder = origin_.host() == &member;
+  order.ports = fleet_.ports();
   order.owner = options_.owner;
   order.up = options_.up;
   order.down = options_.down;
@@ -153,6 +154,22 @@ asio::awaitable<void> Staging::fetch(Member& member) {
       if (!may_help || fleet_.interrupted()) throw;
     }
     by_url = false;
+  }
+}
+
+/// The origin, on which it is staged already: the pack that is kept there is what others need.
+asio::awaitable<void> Staging::serve(Member& member) {
+  member.on_transfer = [this, &member](const orders::Frame& frame) { heard(member, frame); };
+  member.on_loss = [this, &member] { stop_feed(member); };
+  orders::Stage order = stage_order(member);
+  order.seeder = true;
+  told_tracker_[&member] = origin_.announce_url();
+  const std::span<const std::uint8_t> torrent(
+      reinterpret_cast<const std::uint8_t*>(payload_->torrent.data()), payload_->torrent.size());
+  try {
+    co_await fleet_.order(member, std::move(order), patience_with_staging, torrent);
+  } catch (const Error& error) {
+    if (origin_.host() == &member) serving_problem_ = error.what();
   }
 }
 

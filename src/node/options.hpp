@@ -12,6 +12,7 @@
 #include "base/digest.hpp"
 #include "base/endpoint.hpp"
 #include "base/log.hpp"
+#include "base/port_range.hpp"
 #include "base/units.hpp"
 #include "events/event.hpp"
 
@@ -43,7 +44,7 @@ struct PeerOptions {
   std::vector<std::string> trackers;
   std::vector<std::string> web_seeds;  ///< URLs, beside the torrent's; BEP 19
   IpAddress listen = IpAddress::v4({0, 0, 0, 0});
-  std::uint16_t port = 0;
+  PortRange ports;
   std::string name;   ///< empty: the host's own name
   std::string owner;  ///< "user[:group]"
   RateLimits limits;
@@ -69,7 +70,7 @@ struct SeedOptions {
   Linger linger{Linger::Mode::forever, {}};
   std::vector<std::string> trackers;
   IpAddress listen = IpAddress::v4({0, 0, 0, 0});
-  std::uint16_t port = 0;
+  PortRange ports;
   std::string name;
   RateLimits limits;
 };

@@ -119,7 +119,7 @@ class PeerSession : private TransferControl::Transfer {
                 format_bytes(metainfo_.length));
 
     SwarmNodeOptions node_options = common_node_options();
-    node_options.port = options_.port;
+    node_options.ports = options_.ports;
     node_options.limits = options_.limits;
     node_options.web_seeds = options_.web_seeds;
     node_options.peers = peers_of_source(options_.source);

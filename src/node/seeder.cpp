@@ -49,7 +49,7 @@ void run_seeder(const SeedOptions& options, events::EventSink& events, Log log) 
   SwarmNodeOptions node_options;
   node_options.role = AnnounceRole::seeder;
   node_options.listen = options.listen;
-  node_options.port = options.port;
+  node_options.ports = options.ports;
   node_options.trackers = options.trackers;
   node_options.name = options.name;
   node_options.limits = options.limits;

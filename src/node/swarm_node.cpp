@@ -145,7 +145,7 @@ wire::Handshake SwarmNode::handshake() const {
 void SwarmNode::start() {
   last_progress_ = now();
   listener_ = std::make_unique<net::PeerListener>(
-      io_, options_.listen, options_.port,
+      io_, options_.listen, options_.ports,
       [this](boost::asio::ip::tcp::socket socket) { accepted(std::move(socket)); });
   port_ = local_endpoint().port;
   log_.debug("listening on {}", local_endpoint().to_string());

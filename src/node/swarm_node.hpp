@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/port_range.hpp"
 #include "bittorrent/announce.hpp"
 #include "bittorrent/metainfo.hpp"
 #include "events/event.hpp"
@@ -30,7 +31,7 @@ namespace murder::node {
 struct SwarmNodeOptions {
   AnnounceRole role = AnnounceRole::host;
   IpAddress listen = IpAddress::v4({0, 0, 0, 0});
-  std::uint16_t port = 0;             ///< 0: the first free one from 8999 on
+  PortRange ports;                    ///< none named: the first free one from 8999 on
   std::vector<std::string> trackers;  ///< URLs; empty: those of the metainfo
   std::string name;                   ///< what the tracker calls this host
   std::vector<PieceIndex> first;      ///< pieces before all others

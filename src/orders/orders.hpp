@@ -71,6 +71,7 @@ struct Tracker {
   /// Ends by itself when nobody has asked anything for so long.
   std::uint32_t idle_s = 600;
   bool with_session = false;  ///< ends with this session, too
+  std::string ports;          ///< "9100-9160"; empty: 8998, else of 9030 to 9060
 };
 
 /// Puts the attachment into the tracker's folder, or the running executable itself (gzip) when
@@ -94,6 +95,7 @@ struct Seed {
   std::string host;     ///< what the tracker calls it
   std::string address;  ///< at which others reach it
   std::string up;       ///< a rate as `murder seed` takes it; empty: no limit
+  std::string ports;    ///< as `murder seed --port`
 };
 
 /// Fetch the release, verify, unpack: a transfer that outlives the session. One that runs already
@@ -115,6 +117,7 @@ struct Stage {
   std::string down;
   std::uint32_t timeout_s = 600;  ///< gives up after so long without progress
   std::uint32_t linger_s = 300;   ///< serves others at most so long
+  std::string ports;              ///< as `murder peer --port`
 };
 
 /// Takes the lock that whoever activates holds, for as long as the session lives. An earlier
@@ -231,6 +234,7 @@ struct Listen {
   using Answer = struct Listening;
   static constexpr std::string_view name = "listen";
   std::string address;
+  std::string ports;  ///< as of Stage
 };
 
 /// Tries to connect to these.

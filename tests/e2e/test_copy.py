@@ -158,3 +158,17 @@ def test_a_host_that_dies_meanwhile_has_what_it_had(copying, folder, eventually)
     assert at(dead, "image").read_bytes() == b"old"
     for host in copy.lab.hosts[:2]:
         assert at(host, "image").read_bytes() == image.read_bytes()
+
+
+def test_only_these_ports_are_used(copying, folder):
+    """The usual ones are closed between the hosts."""
+    copy = copying(hosts=3)
+    image = folder / "image"
+    image.write_bytes(os.urandom(2_000_000))
+    for host in copy.lab.hosts:
+        host.firewall("8998:9060")
+    result = copy(image, f"{DISK}/image", "--ports", "9100-9110")
+    assert all(report["notes"] == [] for report in reports(result).values()), reports(result)
+    assert [name for name, report in reports(result).items() if report["fed_bytes"]] == [
+        result.events("summary")[0]["origin"]]
+    assert "at least two" in copy(image, f"{DISK}/image", "--ports", "9100", expect=2).err

@@ -106,8 +106,8 @@ TEST_F(Place, whatever_differs_is_found) {
     EXPECT_NE(found.in_the_way.find("with other content: --replace"), std::string::npos)
         << found.in_the_way;
   };
-  differs("printf two >sub/file");           // content of the same length
-  differs("touch -d 2001-01-01 sub/file");   // its time
+  differs("printf two >sub/file");          // content of the same length
+  differs("touch -d 2001-01-01 sub/file");  // its time
   differs("chmod 600 sub/file");
   differs("chmod 711 .");
   differs("ln -sfn sub/other link");
@@ -124,8 +124,9 @@ TEST_F(Place, files_give_way_to_files_and_nothing_else_does_unasked) {
 
   fs::remove(target());
   fs::create_symlink("elsewhere", target());
-  EXPECT_NE(look_at_target(placement_of(source, target())).in_the_way.find("a symlink to elsewhere"),
-            std::string::npos);
+  EXPECT_NE(
+      look_at_target(placement_of(source, target())).in_the_way.find("a symlink to elsewhere"),
+      std::string::npos);
   fs::remove(target());
   fs::create_directory(target());
   Placement over_folder = placement_of(source, target());
