@@ -78,6 +78,20 @@ struct SeedOptions {
 /// and throw nothing.
 void run_seeder(const SeedOptions& options, events::EventSink& events, Log log);
 
+struct SeedFolderOptions {
+  std::filesystem::path folder;
+  std::vector<std::string> trackers;
+  IpAddress listen = IpAddress::v4({0, 0, 0, 0});
+  PortRange ports;
+  std::string name;
+  RateLimits limits;  ///< of all together
+};
+/// Serves every torrent in the folder whose payload lies beside it, at one port: new ones within
+/// two seconds, those that are changed anew, those that are removed no more. What cannot be served
+/// is told once and looked at again when it has changed. Ends as run_seeder(). Throws Error: usage
+/// (no such folder), failed (cannot listen).
+void run_folder_seeder(const SeedFolderOptions& options, events::EventSink& events, Log log);
+
 struct TrackerOptions {
   Endpoint listen{IpAddress::v4({0, 0, 0, 0}), 8998};
   std::uint32_t expect = 0;
