@@ -12,6 +12,7 @@ void add_commands(CLI::App& app, murder::cli::Action& action) {
   add_peer(app, action);
   add_stop(app, action);
   add_deploy(app, action);
+  add_copy(app, action);
   add_doctor(app, action);
   add_release_commands(app, action, &releases_of_a_fleet);
   add_on_host(app, action);

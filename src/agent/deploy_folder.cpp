@@ -22,6 +22,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/gzip.hpp"
+#include "base/port_range.hpp"
 #include "base/units.hpp"
 #include "bittorrent/metainfo.hpp"
 #include "host/beneath.hpp"
@@ -40,8 +41,6 @@ constexpr Duration patience_with_start = std::chrono::seconds(20);
 constexpr std::int64_t youngest_stale_s = 600;
 
 constexpr std::uint16_t usual_port = 8998;
-constexpr std::uint16_t first_other_port = 9030;
-constexpr std::uint16_t last_other_port = 9060;
 
 fs::path folder_of(const std::string& deploy, const fs::path& state) {
   if (!is_valid_tag(deploy))
@@ -125,10 +124,14 @@ IpAddress any_address(const IpAddress& like) {
   return like.is_v4() ? IpAddress::v4({0, 0, 0, 0}) : IpAddress::v6({});
 }
 
-std::vector<std::uint16_t> ports() {
-  std::vector<std::uint16_t> ports{usual_port};
-  for (std::uint16_t port = first_other_port; port <= last_other_port; ++port)
-    ports.push_back(port);
+constexpr PortRange other_ports{9030, 9060};
+
+std::vector<std::uint16_t> ports_of(const PortRange& wanted) {
+  const PortRange& range = wanted.is_named() ? wanted : other_ports;
+  std::vector<std::uint16_t> ports;
+  if (!wanted.is_named()) ports.push_back(usual_port);
+  for (unsigned i = 0; i < range.count(); ++i)
+    ports.push_back(static_cast<std::uint16_t>(range.first + i));
   return ports;
 }
 
@@ -177,7 +180,8 @@ class Starter {
   Endpoint start(int lock) {
     const IpAddress listen = address_to_listen_on(address_);
     std::string last;
-    for (const std::uint16_t port : ports()) {
+    const std::vector<std::uint16_t> ports = ports_of(parse_port_range(order_.ports, "ports"));
+    for (const std::uint16_t port : ports) {
       net::SocketResult free = net::open_listening_socket({listen, port});
       if (free.error == EADDRINUSE) continue;
       if (free.error != 0)
@@ -187,9 +191,8 @@ class Starter {
     }
     throw Error(ErrorKind::failed,
                 last.empty()
-                    ? fmt::format("no port is free for the tracker on {}: {} and {} to {} are in "
-                                  "use",
-                                  listen.to_string(), usual_port, first_other_port, last_other_port)
+                    ? fmt::format("no port is free for the tracker on {}: {} to {} are in use",
+                                  listen.to_string(), ports.front(), ports.back())
                     : fmt::format("the tracker does not start: {}", last));
   }
 

@@ -37,9 +37,10 @@ struct StartedTracker {
 };
 
 /// Starts it, detached, unless one of this deploy runs already; returns when it listens: at port
-/// 8998, else the first free one of 9030 to 9060, on the order's address, or on all when that is an
-/// address that others know this host by. Throws Error: usage (no address, a deploy's id that
-/// cannot name a folder), failed (no port, or what the tracker said when it ended).
+/// 8998, else the first free one of 9030 to 9060, or the first free one of the order's ports, on
+/// the order's address, or on all when that is an address that others know this host by. Throws
+/// Error: usage (no address, a deploy's id that cannot name a folder), failed (no port, or what the
+/// tracker said when it ended).
 StartedTracker start_tracker(const orders::Tracker& order, const DeployPlace& place,
                              const std::stop_token& stop);
 

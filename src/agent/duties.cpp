@@ -18,11 +18,13 @@
 #include "agent/check.hpp"
 #include "agent/deploy_folder.hpp"
 #include "agent/doctor.hpp"
+#include "agent/placement.hpp"
 #include "agent/releases.hpp"
 #include "agent/seeding.hpp"
 #include "agent/worker.hpp"
 #include "base/endpoint.hpp"
 #include "base/error.hpp"
+#include "base/port_range.hpp"
 #include "host/lock.hpp"
 #include "net/peer_connection.hpp"
 #include "orders/orders.hpp"
@@ -190,13 +192,15 @@ struct Duties::Impl {
                   fmt::format("\"{}\" is no address to listen on", printable(order.address)));
     const auto close_at_once = [](const asio::ip::tcp::socket&) {};
     listeners.clear();
-    listeners.push_back(std::make_unique<net::PeerListener>(io, *address, 0, close_at_once));
-    try {
-      listeners.push_back(
-          std::make_unique<net::PeerListener>(io, *address, tracker_port, close_at_once));
-    } catch (const Error&) {
-      // A tracker has it, perhaps: that port is known to be good for listening.
-    }
+    const PortRange ports = parse_port_range(order.ports, "ports");
+    listeners.push_back(std::make_unique<net::PeerListener>(io, *address, ports, close_at_once));
+    // Among others than the usual ones the tracker has none of its own.
+    if (!ports.is_named()) try {
+        listeners.push_back(std::make_unique<net::PeerListener>(
+            io, *address, PortRange{tracker_port, tracker_port}, close_at_once));
+      } catch (const Error&) {
+        // A tracker has it, perhaps: that port is known to be good for listening.
+      }
     const auto own = IpAddress::parse(own_address());
     orders::Listening answer;
     for (const auto& listener : listeners) {
@@ -215,7 +219,8 @@ struct Duties::Impl {
   // One for each order. What blocks is on the worker.
 
   asio::awaitable<orders::View> carry_out(const orders::Look& order, Attachment /*none*/) {
-    co_return co_await blocking([&] { return look(order, holds_lock(order.dest)); });
+    co_return co_await blocking(
+        [&] { return look(order, holds_lock(order.dest), stop.get_token()); });
   }
   asio::awaitable<orders::TrackerRuns> carry_out(const orders::Tracker& order,
                                                  Attachment /*none*/) {
@@ -247,6 +252,9 @@ struct Duties::Impl {
   }
   asio::awaitable<orders::Activated> carry_out(const orders::Rollback& order, Attachment /*none*/) {
     co_return co_await blocking([&] { return roll_back(order, turn(order.dest)); });
+  }
+  asio::awaitable<orders::Placed> carry_out(const orders::Place& order, Attachment /*none*/) {
+    co_return co_await blocking([&] { return agent::place(order, stop.get_token()); });
   }
   asio::awaitable<orders::Releases> carry_out(const orders::ListReleases& order,
                                               Attachment /*none*/) {

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "agent/activation.hpp"
+#include "agent/placement.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "bittorrent/metainfo.hpp"
@@ -96,12 +97,13 @@ Destination open_existing(const std::string& dest) {
 
 }  // namespace
 
-orders::View look(const orders::Look& order, bool locked) {
+orders::View look(const orders::Look& order, bool locked, const std::stop_token& stop) {
   orders::View view;
   if (order.dest.empty()) throw Error(ErrorKind::usage, "the destination is empty");
   const fs::path dest = fs::absolute(order.dest);
   view.free_bytes = free_bytes_at(dest);
   view.place = place_of(dest);
+  if (!order.placement.target.empty()) look_at_target(order.placement, view, stop);
   view.used = was_used(dest);
   if (!view.used) return view;
   const Destination destination = open_existing(order.dest);

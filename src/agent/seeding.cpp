@@ -50,6 +50,7 @@ std::vector<std::string> command(const orders::Seed& order) {
   for (const std::string& url : order.trackers) add("--tracker", url);
   add("--name", order.host);
   add("--listen", listen_on(order.address));
+  add("--port", order.ports);
   add("--up", order.up);
   return argv;
 }

@@ -96,6 +96,7 @@ std::vector<std::string> peer_command(const orders::Stage& order, const Destinat
   for (const std::string& url : order.trackers) add("--tracker", url);
   add("--name", order.host);
   add("--listen", order.address);
+  add("--port", order.ports);
   add("--owner", order.owner);
   add("--up", order.up);
   add("--down", order.down);

@@ -35,6 +35,7 @@ void add_peer(CLI::App& app, Action& action);
 void add_release_commands(CLI::App& app, Action& action, const ReleasesOfFleet* on_fleet);
 void add_stop(CLI::App& app, Action& action);
 void add_deploy(CLI::App& app, Action& action);
+void add_copy(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_on_host(CLI::App& app, Action& action);          ///< hidden: what deploy runs on hosts
 void add_record_commands(CLI::App& app, Action& action);  ///< status, history, logs

@@ -1,5 +1,4 @@
 // murder deploy.
-#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <memory>
@@ -8,13 +7,12 @@
 #include <string_view>
 #include <vector>
 
-#include "base/endpoint.hpp"
 #include "base/error.hpp"
-#include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "cli/fleet_session.hpp"
 #include "cli/pack_flags.hpp"
 #include "cli/rollout_flags.hpp"
+#include "cli/transfer_flags.hpp"
 #include "cli/work_folder.hpp"
 #include "fleet/deploy.hpp"
 
@@ -30,12 +28,7 @@ struct DeployArguments {
   SshFlags ssh;
   PackFlags pack;
   RolloutFlags rollout;
-  std::string origin;
-  std::string owner;
-  std::string up;
-  std::string down;
-  std::string timeout = "10m";
-  bool no_fallback = false;
+  TransferFlags transfer;
   bool stage_only = false;
   bool dry_run = false;
 };
@@ -50,30 +43,6 @@ std::optional<fleet::PackedRelease> packed_before(const fs::path& source) {
   std::error_code ec;
   if (!fs::is_regular_file(torrent, ec)) return std::nullopt;
   return fleet::PackedRelease{source.string(), torrent.string()};
-}
-
-/// "web1", "local", "local:10.0.0.9", "local:[2001:db8::1]"
-fleet::OriginOptions origin_of(const DeployArguments& arguments) {
-  fleet::OriginOptions origin;
-  origin.up = arguments.up;
-  constexpr std::string_view local = "local";
-  std::string_view text = arguments.origin;
-  origin.here = text == local || text.starts_with("local:");
-  if (!origin.here) {
-    origin.name = text;
-    return origin;
-  }
-  text.remove_prefix(std::min(text.size(), local.size() + 1));
-  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
-  if (text.empty() && arguments.origin == local) return origin;
-  const auto address = IpAddress::parse(std::string(text));
-  if (!address || address->is_unspecified())
-    throw Error(ErrorKind::usage,
-                fmt::format("--origin {}: after \"local:\" comes the IP address at which the hosts "
-                            "reach this machine, such as local:10.0.0.9",
-                            printable(arguments.origin)));
-  origin.address = address->to_string();
-  return origin;
 }
 
 fleet::PackedRelease pack(const DeployArguments& arguments, const fs::path& folder,
@@ -104,19 +73,14 @@ void deploy(const DeployArguments& arguments, Context& context) {
   const WorkFolder work;
   fleet::DeployOptions options;
   options.pack = [&] { return pack(arguments, work.path(), context); };
-  options.origin = origin_of(arguments);
-  options.staging.owner = arguments.owner;
-  options.staging.up = arguments.up;
-  options.staging.down = arguments.down;
-  options.staging.fallback = !arguments.no_fallback;
-  options.staging.timeout = parse_duration(arguments.timeout, "--timeout");
-  if (!arguments.up.empty()) parse_rate(arguments.up, "--up");
-  if (!arguments.down.empty()) parse_rate(arguments.down, "--down");
+  options.origin = arguments.transfer.origin();
+  options.staging = arguments.transfer.staging();
   options.activation = arguments.rollout.options();
   options.stage_only = arguments.stage_only;
   options.dry_run = arguments.dry_run;
   FleetCommand command;
   command.name = "deploy";
+  command.ports = swarm_port_range(arguments.transfer.ports);
   command.dest = arguments.to;
   command.source = arguments.source;
   command.tag = arguments.pack.tag.value_or("");
@@ -155,22 +119,7 @@ void add_deploy(CLI::App& app, Action& action) {
   command->add_flag("--stage-only", arguments->stage_only, "Switch nothing over");
   command->add_flag("--dry-run", arguments->dry_run,
                     "Reach every host and say what would happen there");
-  command
-      ->add_option("--origin", arguments->origin,
-                   "The host that gets it over ssh and seeds (default: the first that answers); "
-                   "local: this machine, when the hosts reach it")
-      ->type_name("HOST|local[:ADDRESS]");
-  command->add_flag("--no-fallback", arguments->no_fallback,
-                    "Do not feed a host over ssh that the swarm cannot reach");
-  command->add_option("--owner", arguments->owner, "Whom the unpacked files are to belong to")
-      ->type_name("USER[:GROUP]");
-  command->add_option("--up", arguments->up, "What each host may send at most")->type_name("RATE");
-  command->add_option("--down", arguments->down, "What each host may fetch at most")
-      ->type_name("RATE");
-  command
-      ->add_option("--timeout", arguments->timeout,
-                   "A host gives up after so long without progress (default: 10m)")
-      ->type_name("TIME");
+  arguments->transfer.add_to(*command);
   arguments->ssh.add_to(*command);
   command->callback([arguments, &action] {
     action = [arguments](Context& context) { deploy(*arguments, context); };

@@ -11,6 +11,7 @@
 #include "cli/commands.hpp"
 #include "cli/fleet_session.hpp"
 #include "cli/rollout_flags.hpp"
+#include "cli/transfer_flags.hpp"
 #include "fleet/doctor.hpp"
 #include "host/stager.hpp"
 #include "release/pack.hpp"
@@ -25,6 +26,7 @@ struct DoctorArguments {
   SshFlags ssh;
   std::string source;
   std::string size;
+  std::string ports;
   bool all = false;
 };
 
@@ -115,6 +117,7 @@ void examine(const DoctorArguments& arguments, Context& context) {
   };
   FleetCommand command;
   command.name = "doctor";
+  command.ports = swarm_port_range(arguments.ports);
   command.dest = arguments.to;
   command.goal = fleet::Goal::answered;
   run_on_fleet(
@@ -146,6 +149,7 @@ void add_doctor(CLI::App& app, Action& action) {
       ->add_option("--size", arguments->size, "Judge the room by a release of this size, unpacked")
       ->type_name("SIZE")
       ->excludes(source);
+  add_ports_flag(*command, arguments->ports);
   command->add_flag("--all", arguments->all, "Say also what is fine");
   arguments->ssh.add_to(*command);
   command->callback([arguments, &action] {

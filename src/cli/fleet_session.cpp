@@ -75,6 +75,7 @@ fleet::FleetReport run_on_fleet(const FleetCommand& command, const FleetFlags& h
   options.ssh = ssh.options();
   options.reconnect = ssh.reconnect_time();
   options.dest = command.dest;
+  options.ports = command.ports;
   options.command = command.name;
   options.deploy = fleet::new_deploy_id(std::chrono::system_clock::now(), random);
   options.nonce = fmt::format("{:016x}", random.next());

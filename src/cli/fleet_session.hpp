@@ -19,6 +19,7 @@ struct FleetCommand {
   std::string source;  ///< may be empty
   std::string tag;     ///< as far as it is known
   fleet::Goal goal = fleet::Goal::activated;
+  PortRange ports = {};  ///< of the swarm
 };
 
 /// Reaches the hosts and runs the work on them. Writes the summary and --report; throws an Error

@@ -20,6 +20,7 @@ bool is_staged(fleet::HostState state) {
     case fleet::HostState::healthy:
     case fleet::HostState::not_switched:
     case fleet::HostState::unchanged:
+    case fleet::HostState::placed:
       return true;
     default:
       return false;

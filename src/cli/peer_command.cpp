@@ -81,7 +81,7 @@ void run(const PeerArguments& arguments, Context& context) {
   if (!arguments.timeout.empty()) options.timeout = parse_duration(arguments.timeout, "--timeout");
   options.trackers = arguments.swarm.checked_trackers();
   options.listen = arguments.swarm.address();
-  options.port = arguments.swarm.port;
+  options.ports = arguments.swarm.port_range();
   options.name = arguments.swarm.name;
   options.limits = arguments.swarm.limits();
   options.owner = arguments.owner;

@@ -15,7 +15,9 @@ void SwarmFlags::add_to(CLI::App& command) {
   command.add_option("--listen", listen, "Address to listen on and to dial from (default: any)")
       ->type_name("ADDRESS");
   command
-      .add_option("--port", port, "Port to listen on (default: the first free one of 8999 to 9029)")
+      .add_option("--port", port,
+                  "Port to listen on, or the first free one of a range such as 9100-9160 (default: "
+                  "of 8999 to 9029)")
       ->type_name("PORT");
   command.add_option("--name", name, "What reports call this host (default: its host name)")
       ->type_name("NAME");
@@ -40,6 +42,8 @@ IpAddress SwarmFlags::address() const {
                 fmt::format("--listen: '{}' is not an IP address", printable(listen)));
   return *address;
 }
+
+PortRange SwarmFlags::port_range() const { return parse_port_range(port, "--port"); }
 
 RateLimits SwarmFlags::limits() const {
   RateLimits limits;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/endpoint.hpp"
+#include "base/port_range.hpp"
 #include "base/units.hpp"
 
 namespace murder::cli {
@@ -14,7 +15,7 @@ namespace murder::cli {
 struct SwarmFlags {
   std::vector<std::string> trackers;
   std::string listen = "0.0.0.0";
-  std::uint16_t port = 0;
+  std::string port;
   std::string name;
   std::string up;
   std::string down;
@@ -24,6 +25,8 @@ struct SwarmFlags {
   std::vector<std::string> checked_trackers() const;
   /// Error{usage} for anything that is not an address.
   IpAddress address() const;
+  /// Error{usage} for anything that is neither a port nor a range of them.
+  PortRange port_range() const;
   /// Error{usage} for anything that is not a rate.
   RateLimits limits() const;
 };

@@ -73,6 +73,9 @@ struct Sentence {
                        counted(e.files, "file", "files"), format_bytes(e.source_bytes),
                        format_bytes(e.pack_bytes), seconds(e.seconds), e.mb_per_s);
   }
+  std::string operator()(const events::Withdrawn& e) const {
+    return fmt::format("{} is served no more: {}", printable(e.tag), printable(e.reason));
+  }
   std::string operator()(const events::SwarmComplete& e) const {
     return fmt::format("everyone has it: {}", counted(e.hosts, "host", "hosts"));
   }

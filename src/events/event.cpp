@@ -25,6 +25,7 @@ struct Name {
   std::string_view operator()(const RolledBack&) const { return "rolled_back"; }
   std::string_view operator()(const Packed&) const { return "packed"; }
   std::string_view operator()(const PeerBanned&) const { return "peer_banned"; }
+  std::string_view operator()(const Withdrawn&) const { return "withdrawn"; }
   std::string_view operator()(const SwarmComplete&) const { return "swarm_complete"; }
   std::string_view operator()(const Fleet&) const { return "fleet"; }
   std::string_view operator()(const Release&) const { return "release"; }
@@ -121,6 +122,11 @@ struct Fields {
   }
   void operator()(const PeerBanned& e) const {
     line["endpoint"] = e.endpoint.to_string();
+    line["reason"] = e.reason;
+  }
+  void operator()(const Withdrawn& e) const {
+    line["tag"] = e.tag;
+    line["info_hash"] = e.info_hash.hex();
     line["reason"] = e.reason;
   }
   void operator()(const SwarmComplete& e) const {

@@ -114,6 +114,13 @@ struct PeerBanned {
   std::string reason;
 };
 
+/// Of a folder that is seeded: one of its torrents is served no more.
+struct Withdrawn {
+  std::string tag;
+  InfoHash info_hash;
+  std::string reason;
+};
+
 /// The tracker says that nobody needs anything any more.
 struct SwarmComplete {
   std::uint32_t hosts = 0;
@@ -273,9 +280,9 @@ struct Summary {
 
 using Event =
     std::variant<Started, Listening, TrackerState, WebSeedState, Progress, Complete, Staged,
-                 Activated, RolledBack, Packed, PeerBanned, SwarmComplete, Fleet, Release,
-                 HostSelected, Drifted, Pruned, DeployStarted, HostChanged, HostReport, Finding,
-                 Deploy, LogText, Daemon, Warning, ErrorEvent, Summary>;
+                 Activated, RolledBack, Packed, PeerBanned, Withdrawn, SwarmComplete, Fleet,
+                 Release, HostSelected, Drifted, Pruned, DeployStarted, HostChanged, HostReport,
+                 Finding, Deploy, LogText, Daemon, Warning, ErrorEvent, Summary>;
 
 /// As lines name it: "started", "rolled_back", …
 std::string_view event_name(const Event& event);

@@ -3,7 +3,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include "base/error.hpp"
@@ -14,7 +13,6 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Duration patience_with_look = std::chrono::seconds(30);
-constexpr std::uint64_t max_torrent_bytes = 64u << 20;
 
 std::string what_would_happen(const orders::View& view, const std::string& tag, bool stage_only) {
   const std::string live =
@@ -65,16 +63,8 @@ asio::awaitable<void> Deploy::pack() {
     const PackedRelease packed = co_await asio::co_spawn(
         packer_, [this]() -> asio::awaitable<PackedRelease> { co_return options_.pack(); },
         asio::use_awaitable);
-    Payload payload;
-    payload.torrent = read_file(packed.torrent_path, max_torrent_bytes);
-    payload.torrent_path = packed.torrent_path;
-    payload.metainfo = parse_metainfo(payload.torrent, packed.torrent_path);
-    payload.path = packed.payload_path;
-    payload_fd_ = open_file(packed.payload_path, O_RDONLY);
-    payload.fd = payload_fd_.get();
-    payload.state = state_of(payload.fd, payload.path);
-    payload_ = payload;
-    staging_.set_payload(payload);
+    payload_ = open_payload(packed, payload_fd_);
+    staging_.set_payload(*payload_);
   } catch (...) {
     staging_.give_up(std::current_exception());
   }

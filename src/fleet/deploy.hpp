@@ -17,12 +17,6 @@
 
 namespace murder::fleet {
 
-/// A pack or raw file with its torrent, on this machine's disk.
-struct PackedRelease {
-  std::string payload_path;
-  std::string torrent_path;
-};
-
 struct DeployOptions {
   /// Makes the release; called on a thread of its own while the hosts are being reached. May throw.
   std::function<PackedRelease()> pack;

@@ -26,7 +26,7 @@ double now_ms() {
 /// `whose`: by endpoint. Of each host that was tried there is one for transfers, and perhaps one
 /// for the tracker.
 Finding judge_ports(const orders::Probed& probed, const std::map<std::string, const Member*>& whose,
-                    std::size_t tried) {
+                    std::size_t tried, const std::string& swarm_ports) {
   std::vector<std::string> blocked;
   std::size_t transfers_blocked = 0;
   for (const auto& result : probed.results) {
@@ -42,8 +42,9 @@ Finding judge_ports(const orders::Probed& probed, const std::map<std::string, co
             fmt::format("{} host{} tried, all answer", tried, tried == 1 ? "" : "s"), ""};
   return {transfers_blocked == tried ? Severity::problem : Severity::warning, "ports",
           fmt::format("no way to {}", fmt::join(blocked, ", ")),
-          "open TCP 8998 to 9060 between the hosts: without it such a host is fed over ssh, from "
-          "this machine"};
+          fmt::format("open {} between the hosts: without it such a host is fed over ssh, from "
+                      "this machine",
+                      swarm_ports)};
 }
 
 }  // namespace
@@ -139,14 +140,17 @@ asio::awaitable<void> DoctorWork::listen(Member& member) {
     reason = error.what();
   }
   if (!reason.empty())
-    add(member, {Severity::problem, "ports", reason,
-                 "addr= in the list of hosts is to be an address of the host itself, with one of "
-                 "the ports 8999 to 9029 free"});
+    add(member,
+        {Severity::problem, "ports", reason,
+         fmt::format("addr= in the list of hosts is to be an address of the host itself, with "
+                     "one of the ports {} free",
+                     fleet_.ports().empty() ? "8999 to 9029" : fleet_.ports())});
 }
 
 asio::awaitable<void> DoctorWork::try_to_listen(Member& member) {
   orders::Listen order;
   order.address = member.report.address;
+  order.ports = fleet_.ports();
   const orders::Listening listening = co_await member.session->order(std::move(order), patience);
   listening_[&member] = listening.endpoints;
 }
@@ -169,7 +173,7 @@ asio::awaitable<void> DoctorWork::probe(Member& member) {
   }
   if (order.endpoints.empty()) co_return;
   const orders::Probed probed = co_await member.session->order(std::move(order), patience);
-  add(member, judge_ports(probed, whose, tried));
+  add(member, judge_ports(probed, whose, tried, fleet_.swarm_ports()));
 }
 
 }  // namespace murder::fleet

@@ -345,6 +345,15 @@ void Fleet::give_up_on(Member& member, const Error& reason) {
   changed_.notify();
 }
 
+std::string Fleet::swarm_ports() const {
+  const PortRange ports = options_.ports.is_named() ? options_.ports : PortRange{8998, 9060};
+  return fmt::format("TCP {} to {}", ports.first, ports.last);
+}
+
+std::string Fleet::ports() const {
+  return options_.ports.is_named() ? options_.ports.to_string() : std::string();
+}
+
 asio::awaitable<void> Fleet::on_each(std::vector<Member*> members, Phase phase,
                                      std::function<asio::awaitable<void>(Member&)> work) {
   std::size_t left = members.size();

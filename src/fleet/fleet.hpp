@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/port_range.hpp"
 #include "base/units.hpp"
 #include "fleet/member.hpp"
 #include "fleet/report.hpp"
@@ -46,6 +47,7 @@ struct FleetOptions {
   std::string command;  ///< "deploy", …
   std::string nonce;    ///< hex; marks what the bootstrap script says
   std::string who;      ///< "alice@laptop"
+  PortRange ports;      ///< of the swarm; none named: 8998 to 9060
   /// How long a lost session is tried again; several times as long when all hosts are lost at once,
   /// for then it is this machine that is off its network.
   Duration reconnect = std::chrono::seconds(20);
@@ -64,6 +66,10 @@ class Fleet {
   /// The report with the hosts as they are now.
   FleetReport snapshot() const;
   double seconds() const;  ///< since the command began
+  /// "TCP 8998 to 9060": what is to be open between the hosts.
+  std::string swarm_ports() const;
+  /// As orders name them; empty: the usual ones.
+  std::string ports() const;
 
   /// What is looked for on each host.
   void set_binaries(std::vector<BootstrapBinary> binaries) {

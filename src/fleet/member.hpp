@@ -38,6 +38,7 @@ struct Member {
   Host host;
   std::size_t index = 0;  ///< in the inventory
   std::string dest;       ///< the command's, unless the host's label says another
+  std::string target;     ///< of a copy, which is staged at `dest`; empty: no copy
   HostReport report;
   std::shared_ptr<Session> session;
   std::optional<std::string> via;  ///< its jump host, once ssh was asked; empty: none

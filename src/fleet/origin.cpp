@@ -32,7 +32,10 @@ constexpr std::size_t most_closed = 3;
 constexpr std::size_t most_doubters = 2;
 constexpr Duration patience_with_doubt = std::chrono::seconds(20);
 
-constexpr std::string_view swarm_ports = "the swarm's ports (TCP 8998 to 9060)";
+/// "the swarm's ports (TCP 8998 to 9060)"
+std::string swarm_ports(const Fleet& fleet) {
+  return fmt::format("the swarm's ports ({})", fleet.swarm_ports());
+}
 
 /// "http://10.0.0.5:8998/announce": what can be connected to.
 std::string endpoint_of(std::string_view url) {
@@ -294,14 +297,16 @@ void Origin::close() {
   if (out_of_reach_.size() >= most_closed || !any_other) {
     swarm_is_closed_ = true;
     proven_ = true;  // as far as it can be
-    fleet_.note(fmt::format(
-        "no host reaches another on {}: murder doctor shows where they are closed", swarm_ports));
+    fleet_.note(
+        fmt::format("no host reaches another on {}: murder doctor shows where they are closed",
+                    swarm_ports(fleet_)));
     condition_.notify();
     fleet_.changed().notify();
     return;
   }
   fleet_.note(fmt::format("no {}host reaches {} on {}: another one is the origin",
-                          origin->host.here ? "" : "other ", name_of(*origin), swarm_ports));
+                          origin->host.here ? "" : "other ", name_of(*origin),
+                          swarm_ports(fleet_)));
   choose(nullptr);
   if (on_closed_) on_closed_(*origin);
 }
@@ -319,6 +324,7 @@ asio::awaitable<void> Origin::set_up(Member& member) {
     tracker.expect =
         static_cast<std::uint32_t>(fleet_.members().size() - (member.host.here ? 0 : 1));
     tracker.idle_s = 120;
+    tracker.ports = fleet_.ports();
     tracker.with_session = member.host.here || !options_.outlives;
     // No second session is tried: one that cannot answer now is no origin.
     orders::TrackerRuns runs =

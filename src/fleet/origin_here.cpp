@@ -70,6 +70,7 @@ asio::awaitable<void> Origin::seed(std::uint64_t turn) {
   order.host = fleet_.here().host.name;
   order.address = options_.address;
   order.up = options_.up;
+  order.ports = fleet_.ports();
   std::string problem;
   try {
     co_await fleet_.here().session->order(std::move(order), patience_with_seeder);

@@ -11,14 +11,15 @@ namespace {
 template <class Enum, std::size_t N>
 using Names = std::array<std::pair<Enum, std::string_view>, N>;
 
-constexpr Names<Phase, 7> phases{{{Phase::reach, "reach"},
+constexpr Names<Phase, 8> phases{{{Phase::reach, "reach"},
                                   {Phase::bootstrap, "bootstrap"},
                                   {Phase::stage, "stage"},
                                   {Phase::lock, "lock"},
                                   {Phase::activate, "activate"},
                                   {Phase::check, "check"},
-                                  {Phase::rollback, "rollback"}}};
-constexpr Names<HostState, 11> states{{{HostState::waiting, "waiting"},
+                                  {Phase::rollback, "rollback"},
+                                  {Phase::place, "place"}}};
+constexpr Names<HostState, 12> states{{{HostState::waiting, "waiting"},
                                        {HostState::reached, "reached"},
                                        {HostState::staging, "staging"},
                                        {HostState::staged, "staged"},
@@ -28,12 +29,14 @@ constexpr Names<HostState, 11> states{{{HostState::waiting, "waiting"},
                                        {HostState::failed, "failed"},
                                        {HostState::not_switched, "not_switched"},
                                        {HostState::unchanged, "unchanged"},
+                                       {HostState::placed, "placed"},
                                        {HostState::unknown, "unknown"}}};
-constexpr Names<Goal, 5> goals{{{Goal::answered, "answered"},
+constexpr Names<Goal, 6> goals{{{Goal::answered, "answered"},
                                 {Goal::staged, "staged"},
                                 {Goal::activated, "activated"},
                                 {Goal::healthy, "healthy"},
-                                {Goal::rolled_back, "rolled_back"}}};
+                                {Goal::rolled_back, "rolled_back"},
+                                {Goal::placed, "placed"}}};
 
 template <class Enum, std::size_t N>
 std::string_view name_in(const Names<Enum, N>& names, Enum value) {
@@ -75,6 +78,7 @@ std::string_view goal_name(Goal goal) { return name_in(goals, goal); }
 std::string_view state_words(HostState state) {
   if (state == HostState::rolled_back) return "rolled back";
   if (state == HostState::not_switched) return "not switched";
+  if (state == HostState::placed) return "in place";
   return state_name(state);
 }
 
@@ -101,7 +105,9 @@ bool is_good(const HostReport& host, Goal goal) {
     case HostState::activated:
       return goal == Goal::answered || goal == Goal::staged || goal == Goal::activated;
     case HostState::healthy:
-      return goal != Goal::rolled_back;
+      return goal != Goal::rolled_back && goal != Goal::placed;
+    case HostState::placed:
+      return goal == Goal::answered || goal == Goal::placed;
     case HostState::unchanged:
       return true;
     case HostState::rolled_back:

@@ -19,7 +19,7 @@
 namespace murder::fleet {
 
 /// What was being done on a host.
-enum class Phase { reach, bootstrap, stage, lock, activate, check, rollback };
+enum class Phase { reach, bootstrap, stage, lock, activate, check, rollback, place };
 
 enum class HostState {
   waiting,       ///< nothing was done yet
@@ -31,7 +31,8 @@ enum class HostState {
   rolled_back,   ///< what was live before is live again
   failed,        ///< see failed_in, failure, reason
   not_switched,  ///< staged, but the rollout stopped before its wave
-  unchanged,     ///< the release was live already
+  unchanged,     ///< the release was live already, what was to be copied in place
+  placed,        ///< what was copied is in place
   unknown,       ///< interrupted: what it did last is not known
 };
 
@@ -42,9 +43,10 @@ enum class Goal {
   activated,    ///< live, without a check
   healthy,      ///< live, with a check
   rolled_back,  ///< `murder rollback`
+  placed,       ///< `murder copy`
 };
 
-/// "reach", "bootstrap", "stage", "lock", "activate", "check", "rollback".
+/// "reach", "bootstrap", "stage", "lock", "activate", "check", "rollback", "place".
 std::string_view phase_name(Phase phase);
 /// As the enumerators: "rolled_back". For JSON, events and the record.
 std::string_view state_name(HostState state);

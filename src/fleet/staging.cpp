@@ -14,6 +14,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Duration patience_with_look = std::chrono::seconds(30);
+/// What is at the target of a copy may have to be read to its end.
+constexpr Duration patience_with_compare = std::chrono::hours(6);
 /// It is answered when the release is staged; the transfer itself gives up without progress.
 constexpr Duration patience_with_staging = std::chrono::hours(24 * 7);
 /// For what is fed to see that nothing is left to do.
@@ -63,12 +65,13 @@ asio::awaitable<void> Staging::stage(Member& member) {
   std::exception_ptr failure;
   try {
     co_await look(member);
-    if (!member.view.staged) co_await fetch(member);
+    if (!member.view.staged && !member.view.in_place) co_await fetch(member);
     member.report.staged_s = fleet_.seconds();
     if (!member.report.complete_s) member.report.complete_s = member.report.staged_s;
     const bool is_live = member.view.staged && member.view.live == payload_->metainfo.tag() &&
                          !member.view.unfinished;
-    fleet_.change(member, is_live ? HostState::unchanged : HostState::staged);
+    fleet_.change(member,
+                  is_live || member.view.in_place ? HostState::unchanged : HostState::staged);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -80,7 +83,13 @@ asio::awaitable<void> Staging::look(Member& member) {
   look.dest = member.dest;
   look.tag = payload_->metainfo.tag();
   look.info_hash = payload_->metainfo.info_hash.hex();
-  member.view = co_await fleet_.order(member, std::move(look), patience_with_look);
+  if (payload_->placement) {
+    look.placement = *payload_->placement;
+    look.placement.target = member.target;
+  }
+  const Duration patience = payload_->placement ? patience_with_compare : patience_with_look;
+  member.view = co_await fleet_.order(member, std::move(look), patience);
+  if (!member.view.in_the_way.empty()) throw Error(ErrorKind::usage, member.view.in_the_way);
   member.report.live_tag = member.report.previous_tag = member.view.live;
   if (!member.view.place.empty()) {
     const auto [same, is_new] = places_.emplace(member.view.place, &member);
@@ -106,6 +115,7 @@ orders::Stage Staging::stage_order(const Member& member) const {
   order.host = member.host.name;
   if (member.host.labels.contains("addr")) order.address = member.host.labels.at("addr");
   order.seeder = origin_.host() == &member;
+  order.ports = fleet_.ports();
   order.owner = options_.owner;
   order.up = options_.up;
   order.down = options_.down;
@@ -144,6 +154,22 @@ asio::awaitable<void> Staging::fetch(Member& member) {
       if (!may_help || fleet_.interrupted()) throw;
     }
     by_url = false;
+  }
+}
+
+/// The origin, on which it is staged already: the pack that is kept there is what others need.
+asio::awaitable<void> Staging::serve(Member& member) {
+  member.on_transfer = [this, &member](const orders::Frame& frame) { heard(member, frame); };
+  member.on_loss = [this, &member] { stop_feed(member); };
+  orders::Stage order = stage_order(member);
+  order.seeder = true;
+  told_tracker_[&member] = origin_.announce_url();
+  const std::span<const std::uint8_t> torrent(
+      reinterpret_cast<const std::uint8_t*>(payload_->torrent.data()), payload_->torrent.size());
+  try {
+    co_await fleet_.order(member, std::move(order), patience_with_staging, torrent);
+  } catch (const Error& error) {
+    if (origin_.host() == &member) serving_problem_ = error.what();
   }
 }
 

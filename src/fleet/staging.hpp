@@ -52,6 +52,7 @@ class Staging {
   boost::asio::awaitable<void> stage(Member& member);
   boost::asio::awaitable<void> look(Member& member);
   boost::asio::awaitable<void> fetch(Member& member);
+  boost::asio::awaitable<void> serve(Member& member);
   orders::Stage stage_order(const Member& member) const;
   void heard(Member& member, const orders::Frame& frame);
   void tell_tracker(Member& member);
@@ -73,6 +74,7 @@ class Staging {
   void cut_off(Member& member);
   bool over() const { return done_ || fleet_.interrupted(); }
   bool is_cut_off(const Member& member, Instant now) const;
+  bool is_idle_origin(const Member& origin) const;
   bool origin_is_out_of_reach(const Member& origin, Instant now) const;
   bool hears_others(const Member* but, Instant now) const;
   Duration silence() const;
@@ -92,6 +94,8 @@ class Staging {
   std::set<const Member*> cut_off_;                    ///< whom no other host reaches
   std::set<const Member*> pinged_;                     ///< asked whether they are there
   std::set<const Member*> asked_;                      ///< what they have; not answered yet
+  std::set<const Member*> serving_;                    ///< told to, for they had it before
+  std::string serving_problem_;                        ///< why the last one told to does not
   bool done_ = false;
   Instant tracker_heard_{};                 ///< when a host last said that the tracker answers
   Instant origin_heard_{};                  ///< when the origin last said something

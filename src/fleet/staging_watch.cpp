@@ -8,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
+#include <utility>
 
 #include "base/error.hpp"
 #include "fleet/staging.hpp"
@@ -159,10 +160,10 @@ bool Staging::is_cut_off(const Member& member, Instant t) const {
 /// No other host reaches it.
 void Staging::cut_off(Member& member) {
   if (!cut_off_.insert(&member).second) return;
-  constexpr std::string_view what =
-      "no other host can be reached on the swarm's ports (TCP 8998 to 9060)";
+  const std::string what =
+      fmt::format("no other host can be reached on the swarm's ports ({})", fleet_.swarm_ports());
   if (is_ready(member) || member.transfer.complete) {
-    fleet_.note(member, std::string(what));
+    fleet_.note(member, what);
     return;
   }
   if (!options_.fallback) {
@@ -212,12 +213,25 @@ bool Staging::origin_is_out_of_reach(const Member& origin, Instant t) const {
   });
 }
 
+/// It had it before the command, so that nothing runs there, and others want it.
+bool Staging::is_idle_origin(const Member& origin) const {
+  return origin_.is_ready() && !origin_.is_here() && is_ready(origin) && origin.is_connected() &&
+         !origin.transfer.running && std::ranges::any_of(fleet_.members(), [](const auto& member) {
+           return member->report.state == HostState::staging;
+         });
+}
+
 asio::awaitable<void> Staging::look_after_origin(Instant t) {
   Member* const origin = origin_.host();
   if (!origin_.was_ready() || origin_.swarm_is_closed() ||
       (origin != nullptr && !origin_.is_ready())) {
     origin_heard_ = tracker_heard_ = t;
     co_return;
+  }
+  const bool is_idle = origin != nullptr && is_idle_origin(*origin);
+  if (is_idle && !origin->view.in_place && serving_.insert(origin).second) {
+    serving_problem_.clear();
+    asio::co_spawn(fleet_.io(), serve(*origin), asio::detached);
   }
   if (!hears_others(origin, t))
     origin_heard_ = t;  // or it is this machine that is off its network
@@ -238,8 +252,12 @@ asio::awaitable<void> Staging::look_after_origin(Instant t) {
     lost = origin == nullptr ? "it failed" : origin->report.reason;
   } else if (!origin_.seeding_problem().empty()) {
     lost = origin_.seeding_problem();
+  } else if (is_idle && origin->view.in_place) {
+    lost = "it has it in place, and no pack of it";
+  } else if (is_idle && !serving_problem_.empty()) {
+    lost = std::exchange(serving_problem_, {});
   } else if (out_of_reach) {
-    lost = "no other host reaches it on the swarm's ports (TCP 8998 to 9060)";
+    lost = fmt::format("no other host reaches it on the swarm's ports ({})", fleet_.swarm_ports());
   } else if (!origin_.is_here() && t - origin_heard_ > silence()) {
     lost = fmt::format("it has said nothing for {}", format_duration(silence()));
   } else if (tracker_is_silent && origin->is_connected()) {

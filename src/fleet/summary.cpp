@@ -19,6 +19,7 @@ constexpr std::size_t reason_limit = 500;
 std::string seconds(double s) { return format_duration(from_seconds(s)); }
 
 std::string release(const FleetReport& report) {
+  if (report.goal == Goal::placed) return printable(report.dest, 4096);
   return report.tag.empty() ? std::string("the release") : printable(report.tag);
 }
 
@@ -48,6 +49,8 @@ std::string achieved(const FleetReport& report, std::size_t good) {
     case Goal::rolled_back:
       return fmt::format("{}{} is live again on {}", report.tag.empty() ? "the release before" : "",
                          report.tag.empty() ? "" : tag, on);
+    case Goal::placed:
+      return fmt::format("{} is in place on {}", tag, on);
   }
   return on;
 }
@@ -249,9 +252,11 @@ std::string outcome_line(const FleetReport& report) {
     line += fmt::format("{} is rolled back on {}", release(report),
                         count_of_hosts(count_of(report, HostState::rolled_back)));
   else if (all && good > 0 && count_of(report, HostState::unchanged) == good)
-    line += report.goal == Goal::staged
-                ? fmt::format("{} was staged already on {}", release(report), share(good, report))
-                : fmt::format("{} was live already on {}", release(report), share(good, report));
+    line += fmt::format("{} was {} already on {}", release(report),
+                        report.goal == Goal::staged   ? "staged"
+                        : report.goal == Goal::placed ? "in place"
+                                                      : "live",
+                        share(good, report));
   else
     line += achieved(report, good);
   if (!report.signal) line += fmt::format(" after {}", seconds(report.seconds));

@@ -18,6 +18,7 @@
 
 #include "base/endpoint.hpp"
 #include "base/file.hpp"
+#include "base/port_range.hpp"
 #include "bittorrent/wire.hpp"
 
 namespace murder::net {
@@ -98,13 +99,13 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Listens for peers: `port`, or when 0 the first free one of 8999..9029 (then any). `::` takes
-/// IPv4 too. The accepted sockets are non-blocking and not inherited by child processes. Throws
-/// Error{failed} "cannot listen on ADDR:PORT: …".
+/// Listens for peers: on the first free one of `ports`, or where none is named of 8999..9029 (then
+/// any). `::` takes IPv4 too. The accepted sockets are non-blocking and not inherited by child
+/// processes. Throws Error{failed} "cannot listen on ADDR:PORT: …".
 class PeerListener {
  public:
   using OnAccept = std::function<void(boost::asio::ip::tcp::socket)>;
-  PeerListener(boost::asio::io_context& io, const IpAddress& address, std::uint16_t port,
+  PeerListener(boost::asio::io_context& io, const IpAddress& address, const PortRange& ports,
                OnAccept on_accept);
   ~PeerListener();
   Endpoint local_endpoint() const;

@@ -1,4 +1,5 @@
 #include <cerrno>
+#include <fmt/format.h>
 #include <utility>
 
 #include "base/error.hpp"
@@ -9,15 +10,20 @@
 namespace murder::net {
 namespace {
 
-constexpr std::uint16_t first_peer_port = 8999;
-constexpr std::uint16_t last_peer_port = 9029;
+constexpr PortRange usual_ports{8999, 9029};
 
-SocketResult open_on_first_free_port(const IpAddress& address) {
-  for (std::uint16_t port = first_peer_port; port <= last_peer_port; ++port) {
-    SocketResult result = open_listening_socket({address, port});
-    if (result.error != EADDRINUSE) return result;
+SocketResult open_on_first_free(const PortRange& ports, const IpAddress& address) {
+  SocketResult result;
+  for (unsigned i = 0; i < ports.count(); ++i) {
+    result = open_listening_socket({address, static_cast<std::uint16_t>(ports.first + i)});
+    if (result.error != EADDRINUSE) break;
   }
-  return open_listening_socket({address, 0});
+  return result;
+}
+
+SocketResult open_usual(const IpAddress& address) {
+  SocketResult result = open_on_first_free(usual_ports, address);
+  return result.error == EADDRINUSE ? open_listening_socket({address, 0}) : std::move(result);
 }
 
 }  // namespace
@@ -27,12 +33,15 @@ struct PeerListener::Impl {
 };
 
 PeerListener::PeerListener(boost::asio::io_context& io, const IpAddress& address,
-                           std::uint16_t port, OnAccept on_accept)
+                           const PortRange& ports, OnAccept on_accept)
     : impl_(std::make_shared<Impl>()) {
   SocketResult listening =
-      port == 0 ? open_on_first_free_port(address) : open_listening_socket({address, port});
-  if (listening.error != 0)
-    throw_system_error("cannot listen on", Endpoint{address, port}.to_string(), listening.error);
+      ports.is_named() ? open_on_first_free(ports, address) : open_usual(address);
+  if (listening.error != 0) {
+    std::string where = Endpoint{address, ports.first}.to_string();
+    if (ports.count() > 1) where += fmt::format(" to {}", ports.last);
+    throw_system_error("cannot listen on", where, listening.error);
+  }
   impl_->acceptor = Acceptor::start(io, std::move(listening.fd), std::move(on_accept));
 }
 

@@ -12,6 +12,7 @@
 #include "base/digest.hpp"
 #include "base/endpoint.hpp"
 #include "base/log.hpp"
+#include "base/port_range.hpp"
 #include "base/units.hpp"
 #include "events/event.hpp"
 
@@ -43,7 +44,7 @@ struct PeerOptions {
   std::vector<std::string> trackers;
   std::vector<std::string> web_seeds;  ///< URLs, beside the torrent's; BEP 19
   IpAddress listen = IpAddress::v4({0, 0, 0, 0});
-  std::uint16_t port = 0;
+  PortRange ports;
   std::string name;   ///< empty: the host's own name
   std::string owner;  ///< "user[:group]"
   RateLimits limits;
@@ -69,13 +70,27 @@ struct SeedOptions {
   Linger linger{Linger::Mode::forever, {}};
   std::vector<std::string> trackers;
   IpAddress listen = IpAddress::v4({0, 0, 0, 0});
-  std::uint16_t port = 0;
+  PortRange ports;
   std::string name;
   RateLimits limits;
 };
 /// Serves until its linger or a signal ends it; SIGINT and SIGTERM are how a seeder is meant to end
 /// and throw nothing.
 void run_seeder(const SeedOptions& options, events::EventSink& events, Log log);
+
+struct SeedFolderOptions {
+  std::filesystem::path folder;
+  std::vector<std::string> trackers;
+  IpAddress listen = IpAddress::v4({0, 0, 0, 0});
+  PortRange ports;
+  std::string name;
+  RateLimits limits;  ///< of all together
+};
+/// Serves every torrent in the folder whose payload lies beside it, at one port: new ones within
+/// two seconds, those that are changed anew, those that are removed no more. What cannot be served
+/// is told once and looked at again when it has changed. Ends as run_seeder(). Throws Error: usage
+/// (no such folder), failed (cannot listen).
+void run_folder_seeder(const SeedFolderOptions& options, events::EventSink& events, Log log);
 
 struct TrackerOptions {
   Endpoint listen{IpAddress::v4({0, 0, 0, 0}), 8998};

@@ -119,8 +119,9 @@ class PeerSession : private TransferControl::Transfer {
                 format_bytes(metainfo_.length));
 
     SwarmNodeOptions node_options = common_node_options();
-    node_options.port = options_.port;
-    node_options.limits = options_.limits;
+    node_options.ports = options_.ports;
+    node_options.up = swarm::limit_to(options_.limits.up);
+    node_options.down = swarm::limit_to(options_.limits.down);
     node_options.web_seeds = options_.web_seeds;
     node_options.peers = peers_of_source(options_.source);
     node_options.first = manifest_pieces(metainfo_);

@@ -13,6 +13,7 @@
 #include "node/metainfo_source.hpp"
 #include "node/options.hpp"
 #include "node/payload.hpp"
+#include "node/payload_check.hpp"
 #include "node/swarm_node.hpp"
 
 namespace murder::node {
@@ -21,19 +22,6 @@ namespace {
 constexpr Duration report_every = std::chrono::milliseconds(500);
 
 Instant now() { return std::chrono::steady_clock::now(); }
-
-void check_payload(const Metainfo& metainfo, const Payload& payload) {
-  const swarm::Bitfield have = find_pieces(metainfo, payload.fd(), payload.path());
-  if (have.all()) return;
-  std::uint32_t first = 0;
-  while (have.test(PieceIndex(first))) ++first;
-  throw Error(
-      ErrorKind::integrity,
-      fmt::format("{} does not match its torrent: {} of {} pieces are wrong, the first at byte "
-                  "{}; make the torrent anew, or seed the file that it was made from",
-                  printable(payload.path().native()), metainfo.piece_count() - have.count(),
-                  metainfo.piece_count(), metainfo.piece_offset(PieceIndex(first))));
-}
 
 }  // namespace
 
@@ -49,10 +37,10 @@ void run_seeder(const SeedOptions& options, events::EventSink& events, Log log) 
   SwarmNodeOptions node_options;
   node_options.role = AnnounceRole::seeder;
   node_options.listen = options.listen;
-  node_options.port = options.port;
+  node_options.ports = options.ports;
   node_options.trackers = options.trackers;
   node_options.name = options.name;
-  node_options.limits = options.limits;
+  node_options.up = swarm::limit_to(options.limits.up);
   node_options.first = manifest_pieces(metainfo);
   swarm::Bitfield everything(metainfo.piece_count());
   everything.set_all();

@@ -30,8 +30,8 @@ swarm::EngineConfig make_config(const Metainfo& metainfo, const SwarmNodeOptions
     config.metadata = std::make_shared<const std::string>(metainfo.info_bytes);
   config.is_private = metainfo.is_private;
   config.exchange_peers = true;
-  config.up = swarm::limit_to(options.limits.up);
-  config.down = swarm::limit_to(options.limits.down);
+  config.up = options.up;
+  config.down = options.down;
   return config;
 }
 
@@ -123,7 +123,7 @@ SwarmNode::SwarmNode(boost::asio::io_context& io, boost::asio::thread_pool& work
       web_seeds_(make_web_seeds(metainfo, options_.web_seeds, log_)),
       engine_(make_config(metainfo, options_, id_, trackers_, web_seeds_.size()), std::move(have),
               Random::from_system(), *this),
-      upload_turns_(std::make_shared<net::UploadTurns>(io)),
+      upload_turns_(options_.turns ? options_.turns : std::make_shared<net::UploadTurns>(io)),
       tracker_client_(io, options_.listen),
       tick_timer_(io) {}
 
@@ -139,9 +139,10 @@ wire::Handshake SwarmNode::handshake() const {
 
 void SwarmNode::start() {
   last_progress_ = now();
-  listener_ = std::make_unique<net::PeerListener>(
-      io_, options_.listen, options_.port,
-      [this](boost::asio::ip::tcp::socket socket) { accepted(std::move(socket)); });
+  if (!options_.shared_listener)
+    listener_ = std::make_unique<net::PeerListener>(
+        io_, options_.listen, options_.ports,
+        [this](boost::asio::ip::tcp::socket socket) { take(std::move(socket)); });
   port_ = local_endpoint().port;
   log_.debug("listening on {}", local_endpoint().to_string());
   engine_.listens_at(port_);
@@ -149,7 +150,9 @@ void SwarmNode::start() {
   schedule_tick();
 }
 
-Endpoint SwarmNode::local_endpoint() const { return listener_->local_endpoint(); }
+Endpoint SwarmNode::local_endpoint() const {
+  return options_.shared_listener ? *options_.shared_listener : listener_->local_endpoint();
+}
 
 std::optional<Endpoint> SwarmNode::listening() const {
   return listener_ ? std::optional(local_endpoint()) : std::nullopt;
@@ -169,7 +172,7 @@ void SwarmNode::schedule_tick() {
   });
 }
 
-void SwarmNode::accepted(boost::asio::ip::tcp::socket socket) {
+void SwarmNode::take(boost::asio::ip::tcp::socket socket) {
   boost::system::error_code ec;
   const auto remote = socket.remote_endpoint(ec);
   if (ec || stopping_) return;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/port_range.hpp"
 #include "bittorrent/announce.hpp"
 #include "bittorrent/metainfo.hpp"
 #include "events/event.hpp"
@@ -31,12 +32,16 @@ namespace murder::node {
 struct SwarmNodeOptions {
   AnnounceRole role = AnnounceRole::host;
   IpAddress listen = IpAddress::v4({0, 0, 0, 0});
-  std::uint16_t port = 0;             ///< 0: the first free one from 8999 on
+  PortRange ports;                    ///< none named: the first free one from 8999 on
   std::vector<std::string> trackers;  ///< URLs; empty: those of the metainfo
   std::string name;                   ///< what the tracker calls this host
   std::vector<PieceIndex> first;      ///< pieces before all others
-  RateLimits limits;
-  std::vector<Endpoint> peers;  ///< known beforehand
+  swarm::RateLimit up;  ///< payload sent; a bucket in it may be shared with other swarms
+  swarm::RateLimit down;
+  /// Somebody else listens there, for several swarms, and gives this one what it accepts (take()).
+  std::optional<Endpoint> shared_listener;
+  std::shared_ptr<net::UploadTurns> turns;  ///< of all swarms of the process; empty: its own
+  std::vector<Endpoint> peers;              ///< known beforehand
   /// URLs, beside those of the metainfo; web_seed_url() takes them.
   std::vector<std::string> web_seeds;
 };
@@ -61,6 +66,8 @@ class SwarmNode final : private swarm::Driver {
 
   /// Listens, announces, dials.
   void start();
+  /// An incoming connection, with nothing read from it.
+  void take(boost::asio::ip::tcp::socket socket);
   /// For one who has nothing to serve but has the release: tells so the first tracker that answers
   /// within a second, and nothing else. Instead of start().
   void report_complete(std::function<void()> done);
@@ -135,7 +142,6 @@ class SwarmNode final : private swarm::Driver {
                  const std::string& reason);
 
   wire::Handshake handshake() const;
-  void accepted(boost::asio::ip::tcp::socket socket);
   void add_peer(boost::asio::ip::tcp::socket socket, const Endpoint& remote, bool outgoing);
   void handshake_done(Peer& peer, const wire::Handshake& handshake);
   void peer_gone(Peer& peer, const std::string& reason);

@@ -9,14 +9,17 @@ using Json = nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Hello, protocol, version, machine, host_name, user,
                                                 address, client, clock_ms, descriptors)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Look, dest, tag, info_hash)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Placement, target, file, content, bytes, mode,
+                                                owner, replace)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Look, dest, tag, info_hash, placement)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Tracker, deploy, address, expect, idle_s,
-                                                with_session)
+                                                with_session, ports)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Publish, deploy, file)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Seed, torrent, payload, trackers, host, address, up)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Seed, torrent, payload, trackers, host, address, up,
+                                                ports)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Stage, dest, tag, info_hash, torrent_url, trackers,
                                                 host, address, seeder, serve, owner, up, down,
-                                                timeout_s, linger_s)
+                                                timeout_s, linger_s, ports)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Lock, dest, deploy, host, who, lease_s)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Unlock, dest)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Hook, command, timeout_s)
@@ -25,17 +28,19 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Activate, dest, tag, host, deplo
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Check, dest, host, deploy, command, url, timeout_s,
                                                 tries, interval_ms)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Rollback, dest, tag, host, deploy, after, again)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Place, dest, tag, placement)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ListReleases, dest)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Verify, dest, tag)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Prune, dest, keep)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Examine, dest)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Listen, address)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Listen, address, ports)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Probe, endpoints, timeout_ms)
 
 static void to_json(Json& json, const Done& /*done*/) { json = Json::object(); }
 static void from_json(const Json& /*json*/, Done& /*done*/) {}
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(View, used, live, previous, staged, other_bytes,
-                                                fetching, free_bytes, locked_by, unfinished, place)
+                                                fetching, free_bytes, locked_by, unfinished, place,
+                                                in_place, in_the_way)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TrackerRuns, announce_url, files_url)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Staged, seconds, fetched_bytes, resumed_bytes,
                                                 already)
@@ -45,6 +50,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(HookOutcome, ran, status, timed_
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Activated, tag, previous, switched, before, after,
                                                 problem)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Checked, well, tries, seconds, reason, output)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Placed, replaced, left)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ReleaseInfo, tag, live, partial, staged_at)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Releases, releases, previous)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DriftInfo, kind, path, detail)
@@ -197,6 +203,7 @@ template std::string encode_order(std::uint64_t, const Unlock&);
 MURDER_ORDER(Activate);
 MURDER_ORDER(Check);
 template std::string encode_order(std::uint64_t, const Rollback&);
+MURDER_ORDER(Place);
 MURDER_ORDER(ListReleases);
 MURDER_ORDER(Verify);
 MURDER_ORDER(Prune);

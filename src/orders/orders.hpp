@@ -40,13 +40,25 @@ struct Hello {
 
 // --- orders --------------------------------------------------------------------------------------
 
+/// Of `murder copy`: what is to be where in the end; dest is the folder that it is staged in.
+struct Placement {
+  std::string target;  ///< the whole path; empty: no copy
+  bool file = false;
+  std::string content;      ///< hex: host/placement.hpp
+  std::uint64_t bytes = 0;  ///< of all its files
+  std::uint32_t mode = 0;   ///< of a tree's own folder
+  std::string owner;
+  bool replace = false;
+};
+
 /// What is at DEST. Changes nothing.
 struct Look {
   using Answer = struct View;
   static constexpr std::string_view name = "look";
   std::string dest;
-  std::string tag;        ///< may be empty: then nothing is said of it
-  std::string info_hash;  ///< hex; may be empty
+  std::string tag;           ///< may be empty: then nothing is said of it
+  std::string info_hash;     ///< hex; may be empty
+  Placement placement = {};  ///< then its target is looked at, too
 };
 
 /// A tracker that outlives the session, with a folder of files that it serves at /files/.
@@ -59,6 +71,7 @@ struct Tracker {
   /// Ends by itself when nobody has asked anything for so long.
   std::uint32_t idle_s = 600;
   bool with_session = false;  ///< ends with this session, too
+  std::string ports;          ///< "9100-9160"; empty: 8998, else of 9030 to 9060
 };
 
 /// Puts the attachment into the tracker's folder, or the running executable itself (gzip) when
@@ -82,6 +95,7 @@ struct Seed {
   std::string host;     ///< what the tracker calls it
   std::string address;  ///< at which others reach it
   std::string up;       ///< a rate as `murder seed` takes it; empty: no limit
+  std::string ports;    ///< as `murder seed --port`
 };
 
 /// Fetch the release, verify, unpack: a transfer that outlives the session. One that runs already
@@ -103,6 +117,7 @@ struct Stage {
   std::string down;
   std::uint32_t timeout_s = 600;  ///< gives up after so long without progress
   std::uint32_t linger_s = 300;   ///< serves others at most so long
+  std::string ports;              ///< as `murder peer --port`
 };
 
 /// Takes the lock that whoever activates holds, for as long as the session lives. An earlier
@@ -177,6 +192,15 @@ struct Rollback {
   bool again = false;  ///< as of Activate
 };
 
+/// What is staged at `dest` comes to its target, and `dest` is removed. May be given twice.
+struct Place {
+  using Answer = struct Placed;
+  static constexpr std::string_view name = "place";
+  std::string dest;
+  std::string tag;
+  Placement placement;
+};
+
 struct ListReleases {
   using Answer = struct Releases;
   static constexpr std::string_view name = "releases";
@@ -210,6 +234,7 @@ struct Listen {
   using Answer = struct Listening;
   static constexpr std::string_view name = "listen";
   std::string address;
+  std::string ports;  ///< as of Stage
 };
 
 /// Tries to connect to these.
@@ -236,6 +261,9 @@ struct View {
   bool unfinished = false;  ///< `live` is, but the hook after its activation did not succeed
   /// The same for two hosts when DEST is one folder of one machine; empty: not known.
   std::string place;
+  /// Of a placement.
+  bool in_place = false;   ///< the target is what it is to be
+  std::string in_the_way;  ///< what is at the target and stays, and the way out; empty: nothing
 };
 
 struct TrackerRuns {
@@ -284,6 +312,11 @@ struct Checked {
   double seconds = 0;
   std::string reason;  ///< when not well: "exit status 1", "HTTP status 503", "no answer in 10 s"
   std::string output;  ///< of the last try
+};
+
+struct Placed {
+  bool replaced = false;  ///< something else was there
+  std::string left;       ///< what could not be removed; empty: nothing
 };
 
 struct ReleaseInfo {
@@ -347,7 +380,7 @@ struct Probed {
 };
 
 using Order = std::variant<Look, Tracker, Publish, Seed, Stage, Lock, Unlock, Activate, Check,
-                           Rollback, ListReleases, Verify, Prune, Examine, Listen, Probe>;
+                           Rollback, Place, ListReleases, Verify, Prune, Examine, Listen, Probe>;
 
 // --- JSON ----------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ namespace murder {
 inline constexpr std::uint64_t frame_size_bytes = 8u << 20;  ///< of the tar stream
 
 struct PackOptions {
+  /// The one item of the source folder that is to be packed, whatever it is called; empty: all.
+  std::string only = {};
   bool include_vcs = false;  ///< keep .git, .gitignore, …
   /// fnmatch(3) patterns; an entry is left out, a folder with all that is in it, when one matches
   /// its path below the source or its last component. `*` matches slashes too.

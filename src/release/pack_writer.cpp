@@ -67,8 +67,10 @@ void check(const std::filesystem::path& out, const PackOptions& options) {
 
 SourceTree scan(const std::filesystem::path& source, const PackOptions& options,
                 std::initializer_list<std::filesystem::path> own_files) {
-  ScanOptions scan_options{
-      .include_vcs = options.include_vcs, .exclude = options.exclude, .leave_out = {}};
+  ScanOptions scan_options{.only = options.only,
+                           .include_vcs = options.include_vcs,
+                           .exclude = options.exclude,
+                           .leave_out = {}};
   const auto leave_out = [&](const std::filesystem::path& path) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) == 0)

@@ -95,6 +95,7 @@ class Scanner {
       if (item == nullptr) break;
       const std::string_view name = item->d_name;
       if (name == "." || name == "..") continue;
+      if (folder.empty() && !options_.only.empty() && name != options_.only) continue;
       add(::dirfd(stream.get()), item->d_name,
           folder.empty() ? std::string(name) : fmt::format("{}/{}", folder, name));
     }
@@ -111,7 +112,7 @@ class Scanner {
   }
 
   void add(int folder_fd, const char* name, std::string path) {
-    if (excluded(path)) return;
+    if (path != options_.only && excluded(path)) return;
     struct stat status {};
     if (::fstatat(folder_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
       throw_system_error("cannot read", full(path), errno);

@@ -47,6 +47,8 @@ struct SourceTree {
 };
 
 struct ScanOptions {
+  /// The one item of the folder that is to be looked at; empty: all. Never left out.
+  std::string only = {};
   bool include_vcs = false;
   std::vector<std::string> exclude;  ///< as in PackOptions
   /// Files that are no part of the tree even when they lie in it, as (device, inode).

@@ -27,7 +27,7 @@ def test_each_program_deploys_and_tells_a_failure(fleet_lab, static_binary, fold
     for number, (language, program) in enumerate(PROGRAMS.items()):
         if shutil.which(program) is None:
             continue
-        script, = examples(language)
+        script = examples(language)[0]
         (here / "example").write_text(script)
         (here / "build/version").write_text(str(number))
 
@@ -43,6 +43,26 @@ def test_each_program_deploys_and_tells_a_failure(fleet_lab, static_binary, fold
         assert result.status == 3, result
         if language != "sh":
             assert "host-09: " in result.err, result
+
+
+def test_what_is_copied_from_python(fleet_lab, static_binary, folder, murder):
+    lab = fleet_lab(hosts=2)
+    (folder / "bin").mkdir()
+    (folder / "bin/murder").symlink_to(murder)
+    (folder / "model.bin").write_bytes(b"model")
+    calls = """
+print(copy("model.bin", "/srv/models/", ["host-01", "host-02"]))
+print(sorted(copy("model.bin", "/srv/models/", ["host-01", "host-09"])))
+try:
+    copy("no.bin", "/srv/models/", ["host-01"])
+except subprocess.CalledProcessError as error:
+    print(error.returncode)
+"""
+    (folder / "example").write_text(examples("python")[1] + calls)
+    result = lab.start_program(PROGRAMS["python"], folder / "example", cwd=folder, env={
+        **OnFleet(static_binary).env(lab), "PATH": f"{folder}/bin:/usr/bin:/bin:/usr/sbin:/sbin"}).wait()
+    assert result.out.splitlines() == ["{}", "['host-09']", "2"], result
+    assert [(host.disk / "models/model.bin").read_bytes() for host in lab.hosts] == [b"model", b"model"]
 
 
 def test_the_other_examples_are_yaml():

@@ -10,7 +10,7 @@ import pytest
 from swarm import wait_for_event
 from terminal import Session
 
-COMMANDS = ["pack", "tracker", "seed", "peer", "stop", "deploy", "doctor", "activate", "rollback", "releases",
+COMMANDS = ["pack", "tracker", "seed", "peer", "stop", "deploy", "copy", "doctor", "activate", "rollback", "releases",
             "verify", "status", "history", "logs", "demo", "simulate", "hosts"]
 
 

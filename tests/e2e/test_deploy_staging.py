@@ -130,3 +130,16 @@ def test_nothing_is_fetched_twice_when_machines_lost_their_power(deploying, even
     for report in reports(result).values():
         assert report["resumed_bytes"] > 100_000, report
         assert report["resumed_bytes"] + report["fetched_bytes"] + report["fed_bytes"] <= 1.1 * size
+
+
+def test_an_origin_that_has_it_already_serves_the_others(deploying):  # noqa: F811
+    deploy = deploying(hosts=3)
+    first = deploy.lab.host(0).name
+    env = {**deploy.env}
+    deploy.lab.run("deploy", deploy.tree, "--tag", "v1", "--host", first, "--to", deploy.lab.dest, "--stage-only",
+                   env={**env, "MURDER_SSH": deploy.lab.ssh})
+    result = deploy.run("--origin", first)
+    deploy.assert_live()
+    assert result.events("summary")[-1]["origin"] == first
+    report = reports(result)[first]
+    assert report["fed_bytes"] == 0, report  # what it kept is enough

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import REPOSITORY
 
-PAGE = REPOSITORY / "docs/from-murder.md"
+PAGES = [REPOSITORY / "docs/from-murder.md", REPOSITORY / "docs/copy.md"]
 TASKS = ["distribute_files", "start_tracker", "stop_tracker", "create_torrent", "download_torrent",
          "start_seeding", "stop_seeding", "stop_all_seeding", "peer", "stop_peering",
          "stop_all_peering", "clean_temp_files"]
@@ -23,7 +23,7 @@ def tables():
     """{heading: its rows, each as a list of cells, without the row of headings}"""
     found = {}
     heading = None
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
+    for line in "\n".join(page.read_text(encoding="utf-8") for page in PAGES).splitlines():
         if line.startswith("## "):
             heading = line[3:]
         elif line.startswith("|") and heading:

@@ -22,6 +22,7 @@ inline std::vector<Event> one_of_each() {
       Activated{"v2", "v1"},
       RolledBack{"v1", "v2"},
       Packed{"v1", "v1.tar.zst", "v1.torrent", 1, 2, 3, 4.5, 5.5, "magnet:?xt=urn:btih:c12f"},
+      Withdrawn{"v7", InfoHash{}, "v7.torrent was removed"},
       PeerBanned{endpoint, "piece 17 does not match its digest"},
       SwarmComplete{8, 1.5},
       Fleet{8, 1, 2, 3, {{"web-1", 12.5}}, "c12fe1c06bba254a9dc9f519b335aa7c1367a88a"},

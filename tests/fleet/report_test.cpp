@@ -19,9 +19,9 @@ using nlohmann::json;
 constexpr HostState every_state[] = {
     HostState::waiting,      HostState::reached,   HostState::staging,     HostState::staged,
     HostState::activated,    HostState::healthy,   HostState::rolled_back, HostState::failed,
-    HostState::not_switched, HostState::unchanged, HostState::unknown};
-constexpr Goal every_goal[] = {Goal::answered, Goal::staged, Goal::activated, Goal::healthy,
-                               Goal::rolled_back};
+    HostState::not_switched, HostState::unchanged, HostState::placed,      HostState::unknown};
+constexpr Goal every_goal[] = {Goal::answered, Goal::staged,      Goal::activated,
+                               Goal::healthy,  Goal::rolled_back, Goal::placed};
 
 HostReport good() { return host("good", HostState::healthy); }
 HostReport unreachable() {
@@ -111,6 +111,7 @@ TEST(ExitStatus, what_is_good_depends_on_what_was_asked_for) {
   EXPECT_EQ(good_states(Goal::activated), "activated healthy unchanged");
   EXPECT_EQ(good_states(Goal::healthy), "healthy unchanged");
   EXPECT_EQ(good_states(Goal::rolled_back), "rolled_back unchanged");
+  EXPECT_EQ(good_states(Goal::placed), "unchanged placed");
 }
 
 TEST(Names, are_read_back_as_what_they_name) {

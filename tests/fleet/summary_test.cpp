@@ -25,6 +25,12 @@ TEST(Outcome, says_what_was_achieved_and_where) {
             "v7 was live already on all 16 hosts after 4.2 s");
   EXPECT_EQ(outcome_line(fleet(Goal::rolled_back, many(16, HostState::rolled_back))),
             "v7 is live again on all 16 hosts after 4.2 s");
+  FleetReport copied = fleet(Goal::placed, many(2, HostState::placed));
+  copied.dest = "/srv/models/model.bin";
+  EXPECT_EQ(outcome_line(copied), "/srv/models/model.bin is in place on all 2 hosts after 4.2 s");
+  copied.hosts = many(2, HostState::unchanged);
+  EXPECT_EQ(outcome_line(copied),
+            "/srv/models/model.bin was in place already on all 2 hosts after 4.2 s");
 
   auto hosts = many(15, HostState::activated);
   hosts.push_back(failed("web-016", Phase::reach, ErrorKind::unreachable, "connection refused"));

@@ -23,7 +23,7 @@ bool has_ipv6_loopback() {
 
 /// A free port, so that a test can name one.
 std::uint16_t free_port(boost::asio::io_context& io) {
-  return PeerListener(io, local_address, 0, [](tcp::socket) {}).local_endpoint().port;
+  return PeerListener(io, local_address, {}, [](tcp::socket) {}).local_endpoint().port;
 }
 
 class Connecting : public ::testing::Test {
@@ -54,7 +54,7 @@ class Connecting : public ::testing::Test {
 };
 
 TEST_F(Connecting, a_dial_reaches_a_listener) {
-  const PeerListener listener(io, local_address, 0, keep());
+  const PeerListener listener(io, local_address, {}, keep());
   EXPECT_EQ(dial(listener.local_endpoint()), "");
   ASSERT_TRUE(run_until(io, [&] { return accepted.size() == 1; }));
   EXPECT_EQ(from_asio(dialled.remote_endpoint()), listener.local_endpoint());
@@ -62,7 +62,7 @@ TEST_F(Connecting, a_dial_reaches_a_listener) {
 }
 
 TEST_F(Connecting, sockets_are_not_inherited_by_children) {
-  const PeerListener listener(io, local_address, 0, keep());
+  const PeerListener listener(io, local_address, {}, keep());
   ASSERT_EQ(dial(listener.local_endpoint()), "");
   ASSERT_TRUE(run_until(io, [&] { return accepted.size() == 1; }));
   for (tcp::socket* socket : {&dialled, accepted.data()})
@@ -98,7 +98,7 @@ TEST_F(Connecting, a_destroyed_dial_is_silent) {
 }
 
 TEST_F(Connecting, a_dial_may_be_destroyed_from_its_callback) {
-  const PeerListener listener(io, local_address, 0, keep());
+  const PeerListener listener(io, local_address, {}, keep());
   std::unique_ptr<Dial> attempt;
   attempt =
       std::make_unique<Dial>(io, listener.local_endpoint(), IpAddress(), std::chrono::seconds(10),
@@ -107,7 +107,7 @@ TEST_F(Connecting, a_dial_may_be_destroyed_from_its_callback) {
 }
 
 TEST_F(Connecting, a_dial_leaves_from_the_address_it_is_bound_to) {
-  const PeerListener listener(io, local_address, 0, keep());
+  const PeerListener listener(io, local_address, {}, keep());
   const IpAddress other = *IpAddress::parse("127.0.0.9");
   ASSERT_EQ(dial(listener.local_endpoint(), other), "");
   ASSERT_TRUE(run_until(io, [&] { return accepted.size() == 1; }));
@@ -126,7 +126,7 @@ TEST_F(Connecting, listeners_without_a_port_find_one_each) {
   std::vector<std::unique_ptr<PeerListener>> listeners;
   std::set<std::uint16_t> ports;
   for (int i = 0; i < 40; ++i) {
-    listeners.push_back(std::make_unique<PeerListener>(io, local_address, 0, keep()));
+    listeners.push_back(std::make_unique<PeerListener>(io, local_address, {}, keep()));
     ports.insert(listeners.back()->local_endpoint().port);
   }
   EXPECT_EQ(ports.size(), 40u);
@@ -141,10 +141,10 @@ TEST_F(Connecting, a_port_that_is_asked_for_is_the_one_or_an_error) {
       IpAddress::v4({127, static_cast<std::uint8_t>(1 + (pid >> 16) % 250),
                      static_cast<std::uint8_t>(pid >> 8), static_cast<std::uint8_t>(pid)});
   const std::uint16_t port = free_port(io);
-  const PeerListener listener(io, own, port, keep());
+  const PeerListener listener(io, own, {port, port}, keep());
   EXPECT_EQ(listener.local_endpoint(), (Endpoint{own, port}));
   try {
-    const PeerListener second(io, own, port, keep());
+    const PeerListener second(io, own, {port, port}, keep());
     FAIL() << "two on one port";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::failed);
@@ -156,7 +156,7 @@ TEST_F(Connecting, a_port_that_is_asked_for_is_the_one_or_an_error) {
 TEST_F(Connecting, a_port_can_be_taken_again_at_once) {
   std::uint16_t port = 0;
   {
-    const PeerListener listener(io, local_address, 0, keep());
+    const PeerListener listener(io, local_address, {}, keep());
     port = listener.local_endpoint().port;
     ASSERT_EQ(dial(listener.local_endpoint()), "");
     ASSERT_TRUE(run_until(io, [&] { return accepted.size() == 1; }));
@@ -181,7 +181,7 @@ TEST_F(Connecting, the_unspecified_ipv6_address_takes_ipv4_too) {
 
 TEST_F(Connecting, a_listener_may_be_destroyed_while_it_accepts) {
   std::unique_ptr<PeerListener> listener;
-  listener = std::make_unique<PeerListener>(io, local_address, 0, [&](tcp::socket socket) {
+  listener = std::make_unique<PeerListener>(io, local_address, {}, [&](tcp::socket socket) {
     accepted.push_back(std::move(socket));
     listener.reset();
   });
@@ -214,7 +214,7 @@ TEST_F(Connecting, accepting_goes_on_after_the_descriptors_ran_out) {
   GTEST_SKIP()
       << "UBSan looks at an object's type through a pipe, and here there is none to be had";
 #endif
-  const PeerListener listener(io, local_address, 0, keep());
+  const PeerListener listener(io, local_address, {}, keep());
   const RawSocket early = RawSocket::connect_to(listener.local_endpoint());
   {
     const NoDescriptorsLeft tight;

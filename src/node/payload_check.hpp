@@ -1,0 +1,12 @@
+// Before something is seeded: is it what its torrent says?
+#pragma once
+
+#include "bittorrent/metainfo.hpp"
+#include "node/payload.hpp"
+
+namespace murder::node {
+
+/// Reads all of it. Throws Error{integrity} naming the first byte that is wrong and the way out.
+void check_payload(const Metainfo& metainfo, const Payload& payload);
+
+}  // namespace murder::node
