@@ -113,6 +113,7 @@ class SwarmNode final : private swarm::Driver {
   void close(LinkId link, const std::string& reason) override;
   void verify(PieceIndex piece) override;
   void detach(LinkId link, PieceIndex piece) override;
+  void forget(PieceIndex piece) override { payload_.forget(piece); }
   Duration round_trip(LinkId link) const override;
   void fetch(const swarm::WebFetch& fetch) override;
   void banned(const Endpoint& endpoint, const std::string& reason) override;
