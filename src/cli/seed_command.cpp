@@ -42,13 +42,13 @@ Daemon described(const SeedArguments& arguments, Log& log) {
 
 void add_seed(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<SeedArguments>();
-  CLI::App* command = app.add_subcommand("seed", "Serve a pack or file to the swarm");
+  CLI::App* command = app.add_subcommand("seed", "Serve a pack, file or folder to the swarm");
   command->footer(
       "  murder seed app-v7.torrent --from app-v7.tar.zst\n"
       "  murder seed app-v7.torrent --from app-v7.tar.zst --daemon\n"
       "  murder seed disk.torrent --from disk.img --linger swarm");
   command->add_option("TORRENT", arguments->torrent, "FILE.torrent")->required();
-  command->add_option("--from", arguments->from, "The pack or file that it was made from")
+  command->add_option("--from", arguments->from, "The pack, file or folder that it was made from")
       ->required()
       ->type_name("FILE");
   CLI::Option* const linger =

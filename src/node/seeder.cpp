@@ -22,17 +22,27 @@ constexpr Duration report_every = std::chrono::milliseconds(500);
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
+/// " (in PATH)" for torrents of several files.
+std::string file_at(const Metainfo& metainfo, std::uint64_t offset) {
+  for (const TorrentFile& file : metainfo.files)
+    if (!file.is_padding && offset < file.offset + file.length)
+      return fmt::format(" (in {})", printable(file.path, 400));
+  return "";
+}
+
 void check_payload(const Metainfo& metainfo, const Payload& payload) {
-  const swarm::Bitfield have = find_pieces(metainfo, payload.fd(), payload.path());
+  const swarm::Bitfield have = find_pieces(metainfo, payload);
   if (have.all()) return;
   std::uint32_t first = 0;
   while (have.test(PieceIndex(first))) ++first;
+  const std::uint64_t offset = metainfo.piece_offset(PieceIndex(first));
   throw Error(
       ErrorKind::integrity,
       fmt::format("{} does not match its torrent: {} of {} pieces are wrong, the first at byte "
-                  "{}; make the torrent anew, or seed the file that it was made from",
+                  "{}{}; make the torrent anew, or seed {} that it was made from",
                   printable(payload.path().native()), metainfo.piece_count() - have.count(),
-                  metainfo.piece_count(), metainfo.piece_offset(PieceIndex(first))));
+                  metainfo.piece_count(), offset, file_at(metainfo, offset),
+                  metainfo.is_tree() ? "the files" : "the file"));
 }
 
 }  // namespace
@@ -58,13 +68,12 @@ void run_seeder(const SeedOptions& options, events::EventSink& events, Log log) 
   everything.set_all();
   SwarmNode node(io, workers, metainfo, payload, everything, node_options, events, log, {});
 
-  events.emit(events::Started{
-      .command = "seed",
-      .tag = metainfo.tag(),
-      .info_hash = metainfo.info_hash,
-      .size_bytes = metainfo.length,
-      .pieces = metainfo.piece_count(),
-      .kind = metainfo.release && metainfo.release->kind == PayloadKind::pack ? "pack" : "file"});
+  events.emit(events::Started{.command = "seed",
+                              .tag = metainfo.tag(),
+                              .info_hash = metainfo.info_hash,
+                              .size_bytes = metainfo.length,
+                              .pieces = metainfo.piece_count(),
+                              .kind = payload_kind(metainfo)});
   node.start();
 
   std::exception_ptr error;

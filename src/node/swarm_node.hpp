@@ -148,6 +148,7 @@ class SwarmNode final : private swarm::Driver {
                                     Duration timeout, net::HttpGet::Callback callback);
   void announced(const std::string& tracker, const net::HttpResult& result);
   void say_stopped(std::function<void()> done);
+  void cannot_read(const std::string& problem);
   void schedule_tick();
 
   boost::asio::io_context& io_;
@@ -180,6 +181,7 @@ class SwarmNode final : private swarm::Driver {
   std::uint64_t web_bytes_ = 0;
   bool tracker_said_ = false;  ///< its state has been told once
   std::string tracker_problem_;
+  std::string payload_problem_;
   bool failed_ = false;
   bool stopping_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for what workers post back
