@@ -12,6 +12,14 @@ void check(const murder::Metainfo& m) {
   std::uint64_t total = 0;
   for (murder::PieceIndex i{0}; i.value() < m.piece_count(); ++i) total += m.piece_size(i);
   must_hold(total == m.length && total > 0);
+  std::uint64_t offset = 0;
+  for (const murder::TorrentFile& file : m.files) {
+    const std::string inside = "/" + file.path + "/";
+    for (const char* bad : {"//", "/./", "/../"}) must_hold(inside.find(bad) == std::string::npos);
+    must_hold(inside.find('\0') == std::string::npos && file.offset == offset);
+    offset += file.length;
+  }
+  must_hold(m.files.empty() || offset == m.length);
   must_hold(murder::parse_metainfo(murder::encode_metainfo(m), "again") == m);
 }
 

@@ -17,32 +17,16 @@ constexpr std::uint64_t max_payload_bytes = std::uint64_t{1} << 53;
 constexpr std::uint32_t min_made_piece_length = 16_KiB;
 constexpr std::uint32_t min_read_piece_length = 1_KiB;  // other programs' torrents
 constexpr std::uint32_t max_piece_length = 64_MiB;
-constexpr std::size_t max_name_bytes = 255;          // NAME_MAX of every Linux filesystem
 constexpr std::size_t max_metainfo_bytes = 256_MiB;  // 5 million pieces with both digests
+constexpr std::uint32_t max_values = 1u << 21;       // 200,000 files of a hybrid torrent
 constexpr std::size_t max_url_bytes = 2048;
 constexpr std::size_t max_web_seeds = 64;
 constexpr std::int64_t murder_format = 1;
 
-/// What keeps fields from being a torrent that murder carries.
-struct Fault {
-  ErrorKind kind = ErrorKind::integrity;
-  std::string reason;
-};
-
-std::optional<std::string> name_fault(std::string_view name) {
-  if (name.empty()) return "the name is empty";
-  if (name.size() > max_name_bytes)
-    return fmt::format("the name is {} bytes long, more than {}", name.size(), max_name_bytes);
-  if (name == "." || name == ".." || name.find('/') != std::string_view::npos ||
-      name.find('\0') != std::string_view::npos)
-    return fmt::format("the name '{}' is not one path component", printable(name, 80));
-  return std::nullopt;
-}
-
-std::optional<Fault> piece_length_fault(std::uint64_t length, std::uint32_t shortest) {
-  if (length == 0) return Fault{ErrorKind::integrity, "the piece length is 0"};
+std::optional<TorrentFault> piece_length_fault(std::uint64_t length, std::uint32_t shortest) {
+  if (length == 0) return TorrentFault{ErrorKind::integrity, "the piece length is 0"};
   if (!std::has_single_bit(length) || length < shortest || length > max_piece_length)
-    return Fault{
+    return TorrentFault{
         ErrorKind::failed,
         fmt::format("a piece length of {} is not carried, only powers of two from {} to {}", length,
                     shortest, max_piece_length)};
@@ -63,12 +47,13 @@ std::optional<std::string> release_fault(const ReleaseInfo& release, std::uint64
   return std::nullopt;
 }
 
-std::optional<Fault> find_fault(const Metainfo& m, std::uint32_t shortest_piece_length) {
+std::optional<TorrentFault> find_fault(const Metainfo& m, std::uint32_t shortest_piece_length) {
   const auto integrity = [](std::string reason) {
-    return Fault{ErrorKind::integrity, std::move(reason)};
+    return TorrentFault{ErrorKind::integrity, std::move(reason)};
   };
   if (auto fault = name_fault(m.name)) return integrity(*std::move(fault));
-  if (m.length == 0) return Fault{ErrorKind::failed, "the payload is empty: nothing to carry"};
+  if (m.length == 0)
+    return TorrentFault{ErrorKind::failed, "the payload is empty: nothing to carry"};
   if (m.length > max_payload_bytes)
     return integrity(fmt::format("a payload of {} bytes is beyond reason", m.length));
   if (auto fault = piece_length_fault(m.piece_length, shortest_piece_length)) return fault;
@@ -79,6 +64,7 @@ std::optional<Fault> find_fault(const Metainfo& m, std::uint32_t shortest_piece_
   if (!m.piece_sha256.empty() && m.piece_sha256.size() != pieces)
     return integrity(fmt::format("{} pieces need {} SHA-256 digests, not {}", pieces, pieces,
                                  m.piece_sha256.size()));
+  if (m.release && m.is_tree()) return integrity("a release of murder is one file, not several");
   if (m.release)
     if (auto fault = release_fault(*m.release, m.length)) return integrity(*std::move(fault));
   return std::nullopt;
@@ -133,6 +119,7 @@ class Reader {
   Value parse(std::string_view bytes) const {
     bencode::ParseOptions options;
     options.max_bytes = max_metainfo_bytes;
+    options.max_values = max_values;
     try {
       return bencode::parse(bytes, options);
     } catch (const bencode::SyntaxError& error) {
@@ -145,7 +132,7 @@ class Reader {
     refuse_other_shapes(info);
     Metainfo m;
     m.name = string(info, "name");
-    m.length = count(info, "length");
+    read_length(info, m);
     m.piece_length = piece_length(info);
     m.piece_sha1 = digests<Sha1Digest>(info, "pieces");
     if (info.find("piece sha256")) {
@@ -198,15 +185,24 @@ class Reader {
  private:
   /// Torrents of kinds that murder does not carry, said before any key is missed.
   void refuse_other_shapes(const Value& info) const {
-    if (info.find("files")) {
-      if (info.find("length")) fail("info has both 'length' and 'files'");
-      fail(ErrorKind::failed,
-           "it holds several files; murder carries torrents of one file (murder pack makes one of "
-           "a tree)");
-    }
+    if (info.find("files") && info.find("length")) fail("info has both 'length' and 'files'");
     if (!info.find("pieces") && info.find("meta version"))
       fail(ErrorKind::failed,
            "it is a BitTorrent v2 torrent alone; murder carries v1 and hybrid torrents");
+  }
+
+  void read_length(const Value& info, Metainfo& m) const {
+    const Value* files = info.find("files");
+    if (!files) {
+      m.length = count(info, "length");
+      return;
+    }
+    try {
+      m.files = read_torrent_files(*files);
+    } catch (const TorrentFault& fault) {
+      fail(fault.kind, fault.reason);
+    }
+    m.length = m.files.back().offset + m.files.back().length;
   }
 
   const Value& required(const Value& dictionary, std::string_view key) const {
@@ -306,6 +302,19 @@ std::uint32_t Metainfo::piece_size(PieceIndex piece) const {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(piece_length, length - offset));
 }
 
+std::uint64_t Metainfo::file_count() const {
+  if (!is_tree()) return 1;
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(files, [](const TorrentFile& f) { return !f.is_padding; }));
+}
+
+std::uint64_t Metainfo::file_bytes() const {
+  std::uint64_t bytes = is_tree() ? 0 : length;
+  for (const TorrentFile& file : files)
+    if (!file.is_padding) bytes += file.length;
+  return bytes;
+}
+
 std::uint32_t default_piece_length(std::uint64_t size_bytes) {
   // What a piece costs, its announcements above all, is half as much a byte as with 16 KiB. But a
   // small release in few pieces takes longer through the fleet.
@@ -330,6 +339,7 @@ Metainfo make_metainfo(Metainfo fields) {
     throw Error(ErrorKind::usage,
                 fmt::format("cannot make a torrent of '{}': {}", printable(fields.name), reason));
   };
+  if (fields.is_tree()) fail("murder makes torrents of one file; murder pack makes one of a tree");
   if (const auto fault = find_fault(fields, min_made_piece_length)) fail(fault->reason);
   for (const auto& tier : fields.trackers)
     for (const std::string& url : tier)

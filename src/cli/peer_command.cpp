@@ -138,7 +138,7 @@ void add_peer(CLI::App& app, Action& action) {
       ->required()
       ->type_name("DEST");
   command->add_flag("--file-only", arguments->file_only,
-                    "Only fetch the pack or file, to DEST/NAME");
+                    "Only fetch the pack, file or folder, to DEST/NAME");
   command->add_flag("--activate", arguments->activate,
                     "Switch DEST/current to it when it is staged");
   CLI::Option* const linger =

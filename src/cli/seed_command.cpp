@@ -106,7 +106,7 @@ void seed_one(const SeedArguments& arguments, Context& context) {
 void add_seed(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<SeedArguments>();
   CLI::App* command =
-      app.add_subcommand("seed", "Serve a pack or file to the swarm, or a folder of them");
+      app.add_subcommand("seed", "Serve a pack, file or tree to the swarm, or many of them");
   command->footer(
       "  murder seed app-v7.torrent --from app-v7.tar.zst\n"
       "  murder seed app-v7.torrent --from app-v7.tar.zst --daemon\n"
@@ -117,7 +117,7 @@ void add_seed(CLI::App& app, Action& action) {
                    "FILE.torrent, or a folder of them with what they were made from beside them, "
                    "looked at again and again")
       ->required();
-  command->add_option("--from", arguments->from, "The pack or file that it was made from")
+  command->add_option("--from", arguments->from, "The pack, file or folder that it was made from")
       ->type_name("FILE");
   CLI::Option* const linger =
       command

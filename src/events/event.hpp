@@ -27,7 +27,7 @@ struct Started {
   InfoHash info_hash;
   std::uint64_t size_bytes = 0;  ///< of the payload
   std::uint32_t pieces = 0;
-  std::string kind;  ///< "pack" or "file"
+  std::string kind;  ///< "pack", "file" or "files"
 };
 
 /// A port is bound.

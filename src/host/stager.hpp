@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "host/destination.hpp"
 #include "release/manifest.hpp"
@@ -28,8 +29,7 @@ struct StageOptions {
   /// As chown(1) reads it: "user", "user:group", "user:", ":group"; names of /etc/passwd and
   /// /etc/group, or numbers. Empty: the extracting user.
   std::string owner = {};
-  /// Called now and then from inside Stager::unpack, between two files: may take its time, or
-  /// throw to give up.
+  /// Called now and then while files are written: may take its time, or throw to give up.
   std::function<void()> pause = {};
 };
 
@@ -68,5 +68,23 @@ class Stager {
 /// that is more than one path component is Error{integrity}. Locks as with Stager.
 void stage_file(const Destination& destination, const std::string& tag, const std::string& name,
                 const std::filesystem::path& payload, const StageOptions& options);
+
+/// A file that lies in a payload, for stage_files().
+struct RawFile {
+  std::string path;  ///< in the release
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+  bool is_executable = false;
+};
+
+/// Files out of the verified payload at `payload` as a release: modes 0644 or 0755, folders 0755,
+/// synced and renamed into place. Errors as Stager's; a path that leads out of the release, is
+/// named twice or leads through a file is Error{integrity}. Locks as with Stager.
+void stage_files(const Destination& destination, const std::string& tag,
+                 const std::vector<RawFile>& files, const std::filesystem::path& payload,
+                 const StageOptions& options);
+
+/// What such a release will be, but for the digests: for tree_bytes_on_disk().
+Manifest manifest_of_files(const std::vector<RawFile>& files);
 
 }  // namespace murder

@@ -87,7 +87,22 @@ Outbox::Result Outbox::send_header(int socket) {
   return header_sent_ == header_.size() ? Result::done : Result::blocked;
 }
 
+Outbox::Result Outbox::send_from_memory(int socket, std::size_t& limit) {
+  const std::string_view bytes = *block_->bytes;
+  while (data_sent_ < bytes.size()) {
+    if (limit == 0) return Result::more;
+    const std::string_view part = bytes.substr(data_sent_, limit);
+    const ssize_t sent = send_bytes(socket, part, 0);
+    if (sent < 0) return socket_result(errno);
+    data_sent_ += static_cast<std::uint32_t>(sent);
+    limit -= static_cast<std::size_t>(sent);
+    if (static_cast<std::size_t>(sent) < part.size()) return Result::blocked;
+  }
+  return Result::done;
+}
+
 Outbox::Result Outbox::send_data(int socket, std::size_t& limit) {
+  if (block_->bytes) return send_from_memory(socket, limit);
   while (data_sent_ < block_->block.length) {
     if (limit == 0) return Result::more;
     const std::size_t count = std::min<std::size_t>(block_->block.length - data_sent_, limit);

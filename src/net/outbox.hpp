@@ -1,5 +1,6 @@
 // The sending side's system calls: control messages gathered in one string, and one block at a time
-// with sendfile(2), its 13-byte header held back by MSG_MORE so that it leaves in the same segment.
+// with sendfile(2) or from memory, its 13-byte header held back by MSG_MORE so that it leaves in
+// the same segment.
 #pragma once
 
 #include <array>
@@ -42,6 +43,7 @@ class Outbox {
   void forget_control();
   Result send_header(int socket);
   Result send_data(int socket, std::size_t& limit);
+  Result send_from_memory(int socket, std::size_t& limit);
   Result socket_result(int error);
 
   std::string control_;

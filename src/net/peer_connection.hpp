@@ -25,11 +25,13 @@ namespace murder::net {
 
 class UploadTurns;
 
-/// A block to send: the file and where it lies in it. The descriptor outlives the connection.
+/// A block to send: the file and where it lies in it; or, when it lies in no one file, its bytes.
 struct OutgoingBlock {
   wire::Block block;
   int fd = -1;
   std::uint64_t file_offset = 0;
+  std::shared_ptr<const UniqueFd> held = {};  ///< keeps fd open; none: it outlives the connection
+  std::shared_ptr<const std::string> bytes = {};  ///< instead of the file
 };
 
 class PeerConnection : public std::enable_shared_from_this<PeerConnection> {

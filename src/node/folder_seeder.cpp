@@ -52,10 +52,6 @@ std::vector<fs::path> places_of(const fs::path& torrent, const Metainfo& metainf
   return {stem.native() + std::string(pack_suffix), stem, torrent.parent_path() / metainfo.name};
 }
 
-const char* kind_of(const Metainfo& metainfo) {
-  return metainfo.release && metainfo.release->kind == PayloadKind::pack ? "pack" : "file";
-}
-
 /// A torrent that was found to be whole, and its part in its swarm, which refers to what is before.
 struct Served {
   Metainfo metainfo;
@@ -200,7 +196,10 @@ class FolderSeeder {
                                                 const std::vector<fs::path>& places) {
     for (const fs::path& place : places) {
       std::error_code ec;
-      if (!fs::is_regular_file(place, ec) || fs::file_size(place, ec) != metainfo.length) continue;
+      const bool may_be = metainfo.is_tree() && fs::is_directory(place, ec);
+      const bool is_whole =
+          fs::is_regular_file(place, ec) && fs::file_size(place, ec) == metainfo.length;
+      if (!may_be && !is_whole) continue;
       auto payload = std::make_unique<Payload>(metainfo, place, Payload::Access::read);
       check_payload(metainfo, *payload);
       return payload;
@@ -237,7 +236,7 @@ class FolderSeeder {
                                  .info_hash = metainfo.info_hash,
                                  .size_bytes = metainfo.length,
                                  .pieces = metainfo.piece_count(),
-                                 .kind = kind_of(metainfo)});
+                                 .kind = payload_kind(metainfo)});
     if (!node.has_trackers())
       log_.warning("{} names no tracker: only those who are told of {} will find it", name,
                    router_->local_endpoint().to_string());

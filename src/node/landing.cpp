@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -33,6 +34,17 @@ void rename_file(const fs::path& from, const fs::path& to) {
     throw_system_error("cannot rename to", to.native(), errno);
 }
 
+/// False when something else lies there.
+bool holds_all(const Metainfo& metainfo, const fs::path& path) {
+  try {
+    const Payload payload(metainfo, path, Payload::Access::read);
+    return find_pieces(metainfo, payload).all();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::integrity) throw;
+    return false;
+  }
+}
+
 /// POSIX record locks, because they tell whose they are.
 void lock_file(int fd, const fs::path& path) {
   struct flock lock {};
@@ -44,6 +56,25 @@ void lock_file(int fd, const fs::path& path) {
   throw Error(ErrorKind::failed,
               fmt::format("{} is being fetched by process {}; wait for it or end it",
                           printable(path.native()), lock.l_pid));
+}
+
+/// Those are not to be had on folders.
+void lock_folder(int fd, const fs::path& path) {
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return;
+  if (errno != EWOULDBLOCK) throw_system_error("cannot lock", path.native(), errno);
+  throw Error(ErrorKind::failed,
+              fmt::format("{} is being fetched by another process; wait for it or end it",
+                          printable(path.native())));
+}
+
+void check_room_for(const fs::path& what, int fd, std::uint64_t needed) {
+  struct statvfs disk {};
+  if (::fstatvfs(fd, &disk) != 0) return;
+  const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+  if (needed > free)
+    throw Error(ErrorKind::failed,
+                fmt::format("no room for {}: it needs {}, {} free", printable(what.native()),
+                            format_bytes(needed), format_bytes(free)));
 }
 
 }  // namespace
@@ -63,8 +94,8 @@ void Landing::prepare_release() {
   if (!layout::is_release_tag(tag))
     throw Error(
         ErrorKind::usage,
-        fmt::format("'{}' cannot be the name of a release; --file-only fetches the file itself",
-                    printable(tag)));
+        fmt::format("'{}' cannot be the name of a release; --file-only fetches the {} itself",
+                    printable(tag), metainfo_.is_tree() ? "folder" : "file"));
   destination_.emplace(Destination::open(options_.destination, Destination::Mode::create));
   lock_.emplace(*destination_, tag);
   remove_half_staged();
@@ -97,7 +128,10 @@ void Landing::prepare_release() {
   final_ = is_there(pack) && fs::file_size(pack) == metainfo_.length;
   path_ = final_ ? pack : partial;
   resumes_ = final_ || is_there(partial);
-  check_room(*destination_, metainfo_.length, 0, allocated_bytes(path_));
+  const std::uint64_t tree_bytes =
+      metainfo_.is_tree() ? tree_bytes_on_disk(manifest_of_files(raw_files())) : 0;
+  check_room(*destination_, metainfo_.length, already_staged_ ? 0 : tree_bytes,
+             allocated_bytes(path_));
 }
 
 /// What an earlier run had unpacked is not gone on with; its room is needed.
@@ -126,44 +160,72 @@ void Landing::prepare_file() {
   final_ = is_there(final_path_);
   if (final_) {
     // Whole and the same, or in the way.
-    const UniqueFd fd = open_file(final_path_, O_RDONLY);
-    if (file_size(fd.get(), final_path_) != metainfo_.length ||
-        !find_pieces(metainfo_, fd.get(), final_path_).all())
+    if (fs::is_directory(final_path_) != metainfo_.is_tree() || !holds_all(metainfo_, final_path_))
       throw Error(ErrorKind::usage, fmt::format("{} exists with other bytes: move it away first",
                                                 printable(final_path_.native())));
     path_ = final_path_;
     resumes_ = true;
-    return;
+  } else if (metainfo_.is_tree()) {
+    take_folder();
+  } else {
+    take_file();
   }
+}
+
+void Landing::take_file() {
   resumes_ = is_there(path_);
   file_lock_ = open_file(path_, O_RDWR | O_CREAT);
   lock_file(file_lock_.get(), path_);
-  struct statvfs fs_status {};
-  if (::fstatvfs(file_lock_.get(), &fs_status) == 0) {
-    const std::uint64_t free = std::uint64_t{fs_status.f_bavail} * fs_status.f_frsize;
-    const std::uint64_t here = allocated_bytes(path_);
-    const std::uint64_t needed = metainfo_.length > here ? metainfo_.length - here : 0;
-    if (needed > free)
-      throw Error(ErrorKind::failed, fmt::format("no room for {}: it needs {}, {} free",
-                                                 printable(final_path_.native()),
-                                                 format_bytes(needed), format_bytes(free)));
+  const std::uint64_t here = allocated_bytes(path_);
+  check_room_for(final_path_, file_lock_.get(),
+                 metainfo_.length > here ? metainfo_.length - here : 0);
+}
+
+/// The files are written where they belong in it, and the folder is renamed when it is whole.
+void Landing::take_folder() {
+  if (::mkdir(path_.c_str(), 0777) != 0) {
+    if (errno != EEXIST) throw_system_error("cannot make", path_.native(), errno);
+    resumes_ = true;
   }
+  file_lock_ = open_file(path_, O_RDONLY | O_DIRECTORY);
+  lock_folder(file_lock_.get(), path_);
+  if (const auto stranger = stranger_among(metainfo_, path_))
+    throw Error(ErrorKind::usage,
+                fmt::format("{} is not of this torrent: move it away, or all of {}",
+                            printable(stranger->native()), printable(path_.native())));
+  std::uint64_t needed = 0;
+  for (const TorrentFile& file : metainfo_.files) {
+    if (file.is_padding) continue;
+    const std::uint64_t here = allocated_bytes(path_ / file.path);
+    needed += file.length > here ? file.length - here : 0;
+  }
+  check_room_for(final_path_, file_lock_.get(), needed);
 }
 
 void Landing::payload_complete(Payload& payload) {
   if (final_) return;
-  if (!is_release() && ::fsync(payload.fd()) != 0)
-    throw_system_error("cannot sync", path_.native(), errno);
+  if (!is_release()) payload.sync();
   rename_file(path_, final_path_);
   path_ = final_path_;
   payload.moved_to(final_path_);
   final_ = true;
 }
 
-void Landing::stage_file(Payload& payload) {
-  if (!is_release()) return;
-  murder::stage_file(*destination_, metainfo_.tag(), metainfo_.name, payload.path(),
-                     StageOptions{options_.owner});
+std::vector<RawFile> Landing::raw_files() const {
+  std::vector<RawFile> files;
+  files.reserve(metainfo_.files.size());
+  for (const TorrentFile& file : metainfo_.files)
+    if (!file.is_padding)
+      files.push_back({file.path, file.offset, file.length, file.is_executable});
+  return files;
+}
+
+void Landing::stage(const std::function<void()>& pause) const {
+  const StageOptions options{options_.owner, pause};
+  if (metainfo_.is_tree())
+    stage_files(*destination_, metainfo_.tag(), raw_files(), path_, options);
+  else
+    stage_file(*destination_, metainfo_.tag(), metainfo_.name, path_, options);
 }
 
 void Landing::unlock() {

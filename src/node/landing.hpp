@@ -1,16 +1,20 @@
 // Where a payload lands on a host: as a release below DEST (the pack is kept in .murder/packs), or
-// with --file-only as DEST/NAME. Decides what is there already, what is resumed and what is
-// refused.
+// with --file-only as DEST/NAME, a file or for a torrent of several files a folder. Decides what is
+// there already, what is resumed and what is refused.
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
+#include <vector>
 
 #include "base/file.hpp"
 #include "bittorrent/metainfo.hpp"
 #include "host/destination.hpp"
 #include "host/lock.hpp"
+#include "host/stager.hpp"
 #include "node/options.hpp"
 #include "node/payload.hpp"
 
@@ -36,8 +40,9 @@ class Landing {
 
   /// Every piece is verified: gives the payload its last name.
   void payload_complete(Payload& payload);
-  /// Raw files: makes the release of the whole payload. Nothing to do with --file-only.
-  void stage_file(Payload& payload);
+  /// Whatever is no pack: makes the release of the whole payload. Not with --file-only. `pause` as
+  /// in StageOptions. Any thread.
+  void stage(const std::function<void()>& pause) const;
   /// Others may stage the tag from here on; the payload stays readable.
   void unlock();
 
@@ -46,6 +51,9 @@ class Landing {
       : metainfo_(metainfo), options_(options) {}
   void prepare_release();
   void prepare_file();
+  void take_folder();
+  void take_file();
+  std::vector<RawFile> raw_files() const;
   void remove_half_staged();
 
   const Metainfo& metainfo_;

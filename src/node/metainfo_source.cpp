@@ -65,6 +65,11 @@ std::vector<Endpoint> peers_of_source(const std::string& source) {
   return is_magnet(source) ? parse_magnet(source).peers : std::vector<Endpoint>();
 }
 
+std::string payload_kind(const Metainfo& metainfo) {
+  if (metainfo.is_tree()) return "files";
+  return metainfo.release && metainfo.release->kind == PayloadKind::pack ? "pack" : "file";
+}
+
 std::vector<PieceIndex> manifest_pieces(const Metainfo& metainfo) {
   std::vector<PieceIndex> pieces;
   if (!metainfo.release || !metainfo.release->manifest) return pieces;

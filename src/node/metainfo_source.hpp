@@ -22,6 +22,9 @@ Metainfo load_metainfo(const std::string& source, const std::vector<std::string>
 /// Peers that the source itself names; none but of a magnet link.
 std::vector<Endpoint> peers_of_source(const std::string& source);
 
+/// "pack", "file" or "files", as events say it.
+std::string payload_kind(const Metainfo& metainfo);
+
 /// The pieces that hold the pack's manifest: fetched and seeded before all others. Empty for a raw
 /// file.
 std::vector<PieceIndex> manifest_pieces(const Metainfo& metainfo);

@@ -21,6 +21,8 @@
 namespace murder::node {
 namespace {
 
+constexpr std::uint64_t most_hashed_bytes = 128_MiB;
+
 /// What is said when a piece cannot be written: of a full disk also how much room is needed.
 [[noreturn]] void fail_to_write(int fd, std::uint64_t length, const std::filesystem::path& path,
                                 int error_number) {
@@ -44,10 +46,10 @@ bool piece_matches(const Metainfo& metainfo, PieceIndex piece, std::span<const s
   return sha1(data) == metainfo.piece_sha1[piece.value()];
 }
 
-swarm::Bitfield find_pieces(const Metainfo& metainfo, int fd, const std::filesystem::path& path,
-                            unsigned threads) {
+swarm::Bitfield find_pieces(const Metainfo& metainfo, const Payload& payload, unsigned threads) {
   if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
-  threads = std::min(threads, metainfo.piece_count());
+  const auto most = static_cast<unsigned>(most_hashed_bytes / metainfo.piece_length);
+  threads = std::min({threads, metainfo.piece_count(), std::max(1u, most)});
   swarm::Bitfield found(metainfo.piece_count());
   std::mutex mutex;
   std::exception_ptr error;
@@ -58,7 +60,7 @@ swarm::Bitfield find_pieces(const Metainfo& metainfo, int fd, const std::filesys
       for (std::uint32_t i = next++; i < metainfo.piece_count(); i = next++) {
         const PieceIndex piece(i);
         const std::span bytes = std::span(data).first(metainfo.piece_size(piece));
-        if (!read_exactly_at(fd, bytes, metainfo.piece_offset(piece), path)) continue;
+        if (!payload.read(bytes, metainfo.piece_offset(piece))) continue;
         if (!piece_matches(metainfo, piece, bytes)) continue;
         const std::lock_guard lock(mutex);
         found.set(piece);
@@ -89,6 +91,11 @@ Payload::Payload(const Metainfo& metainfo, const std::filesystem::path& path, Ac
                  Allocation allocation)
     : metainfo_(metainfo), path_(path) {
   if (access == Access::none) return;
+  if (metainfo.is_tree() && std::filesystem::is_directory(path)) {
+    files_ = access == Access::read ? std::make_unique<PayloadFiles>(metainfo, path)
+                                    : std::make_unique<PayloadFiles>(metainfo, path, allocation);
+    return;
+  }
   if (access == Access::read) {
     fd_ = open_file(path, O_RDONLY);
     const std::uint64_t size = file_size(fd_.get(), path);
@@ -109,6 +116,39 @@ Payload::Payload(const Metainfo& metainfo, const std::filesystem::path& path, Ac
   const bool sized = allocation != Allocation::none || file_size(fd_.get(), path) > metainfo.length;
   if (sized && ::ftruncate(fd_.get(), length) != 0)
     throw_system_error("cannot size", path.native(), errno);
+}
+
+bool Payload::read(std::span<std::uint8_t> out, std::uint64_t offset) const {
+  return files_ ? files_->read(out, offset) : read_exactly_at(fd_.get(), out, offset, path_);
+}
+
+net::OutgoingBlock Payload::outgoing(const wire::Block& block) const {
+  const std::uint64_t offset = metainfo_.piece_offset(block.piece) + block.begin;
+  if (!files_) return {.block = block, .fd = fd_.get(), .file_offset = offset};
+  if (auto place = files_->place_in_one(offset, block.length)) {
+    const int fd = place->file->get();
+    return {.block = block, .fd = fd, .file_offset = place->offset, .held = std::move(place->file)};
+  }
+  const auto bytes = std::make_shared<std::string>(block.length, '\0');
+  if (!files_->read({reinterpret_cast<std::uint8_t*>(bytes->data()), bytes->size()}, offset))
+    throw Error(ErrorKind::failed, fmt::format("cannot read {}: a file in it became shorter",
+                                               printable(path_.native())));
+  return {.block = block, .bytes = bytes};
+}
+
+void Payload::sync() {
+  if (files_)
+    files_->sync();
+  else if (::fsync(fd_.get()) != 0)
+    throw_system_error("cannot sync", path_.native(), errno);
+}
+
+void Payload::write(PieceIndex piece, std::string_view data) {
+  const std::uint64_t offset = metainfo_.piece_offset(piece);
+  if (files_)
+    files_->write(data, offset);
+  else if (!write_all_at(fd_.get(), data, offset))
+    fail_to_write(fd_.get(), metainfo_.length, path_, errno);
 }
 
 Payload::Buffer Payload::buffer(PieceIndex piece) {
@@ -138,8 +178,7 @@ void Payload::verify(PieceIndex piece, Buffer bytes, boost::asio::thread_pool& p
     try {
       matches = piece_matches(metainfo_, piece, *buffer);
       const std::string_view data(reinterpret_cast<const char*>(buffer->data()), buffer->size());
-      if (matches && !write_all_at(fd_.get(), data, metainfo_.piece_offset(piece)))
-        fail_to_write(fd_.get(), metainfo_.length, path_, errno);
+      if (matches) write(piece, data);
     } catch (...) {
       error = std::current_exception();
     }

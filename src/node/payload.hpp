@@ -1,4 +1,5 @@
-// The payload of a swarm on disk: the pack (or raw file) that pieces are written to and sent from.
+// The payload of a swarm on disk: the pack (or raw file, or folder of files) that pieces are
+// written to and sent from.
 //
 // Pieces are received into memory, hashed and written by worker threads, and only then counted as
 // had. Everything but the workers' part belongs to the loop's thread; the workers are handed whole
@@ -13,12 +14,15 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/file.hpp"
 #include "bittorrent/metainfo.hpp"
+#include "net/peer_connection.hpp"
 #include "node/options.hpp"
+#include "node/payload_files.hpp"
 #include "swarm/bitfield.hpp"
 
 namespace murder::node {
@@ -26,23 +30,28 @@ namespace murder::node {
 /// One piece's bytes match the metainfo: SHA-256 where it has them, else SHA-1.
 bool piece_matches(const Metainfo& metainfo, PieceIndex piece, std::span<const std::uint8_t> data);
 
-/// Hashes what lies in `fd` on `threads` threads (0: all cores) and returns the pieces that match.
-/// `path` is for errors. A file that ends early has fewer pieces.
-swarm::Bitfield find_pieces(const Metainfo& metainfo, int fd, const std::filesystem::path& path,
-                            unsigned threads = 0);
-
 class Payload {
  public:
   enum class Access { none, read, read_write };
   /// Opens `path`; read_write creates it and takes room for it as `allocation` says, none leaves it
-  /// alone. Throws Error{failed} when there is no room for all of it and it is to be had at once.
+  /// alone. A folder, for a torrent of several files, has them as PayloadFiles says; a file has all
+  /// of the payload, whatever the torrent. Throws Error{failed} when there is no room for all of it
+  /// and it is to be had at once.
   Payload(const Metainfo& metainfo, const std::filesystem::path& path, Access access,
           Allocation allocation = Allocation::sparse);
 
+  /// Of a payload that is one file.
   int fd() const { return fd_.get(); }
   const std::filesystem::path& path() const { return path_; }
   /// After the file was renamed.
   void moved_to(const std::filesystem::path& path) { path_ = path; }
+
+  /// Any thread. False when it ends before that.
+  bool read(std::span<std::uint8_t> out, std::uint64_t offset) const;
+  /// Throws Error{failed} when it cannot be read.
+  net::OutgoingBlock outgoing(const wire::Block& block) const;
+  /// All of it is on disk when this returns.
+  void sync();
 
   /// The memory that a piece is received into; made when first asked for. Shared with the link that
   /// writes into it.
@@ -65,10 +74,17 @@ class Payload {
   void forget(PieceIndex piece) { buffers_.erase(piece); }
 
  private:
+  void write(PieceIndex piece, std::string_view data);
+
   const Metainfo& metainfo_;
   std::filesystem::path path_;
   UniqueFd fd_;
+  std::unique_ptr<PayloadFiles> files_;  ///< instead of fd_
   std::unordered_map<PieceIndex, Buffer> buffers_;
 };
+
+/// Hashes what is there on `threads` threads (0: all cores, and so few that no more than 128 MiB
+/// are in hand) and returns the pieces that match. A file that ends early has fewer pieces.
+swarm::Bitfield find_pieces(const Metainfo& metainfo, const Payload& payload, unsigned threads = 0);
 
 }  // namespace murder::node

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -51,8 +52,16 @@ Metainfo load_expected(const PeerOptions& options, Log& log) {
     throw Error(ErrorKind::integrity,
                 fmt::format("{} is another torrent: its info-hash is {}, and {} is wanted",
                             options.source, metainfo.info_hash.hex(), options.info_hash->hex()));
+  if (metainfo.is_tree() && !options.web_seeds.empty())
+    throw Error(ErrorKind::usage,
+                fmt::format("--web-seed: {} holds several files, and those are not fetched from "
+                            "web seeds",
+                            options.source));
   return metainfo;
 }
+
+/// Thrown out of staging that is not waited for.
+struct GivenUp {};
 
 class PeerSession : private TransferControl::Transfer {
  public:
@@ -75,6 +84,7 @@ class PeerSession : private TransferControl::Transfer {
     guarded([&] { begin(); });
     io_.run();
     unpacker_.reset();
+    staging_.request_stop();
     workers_.join();
     if (error_) std::rethrow_exception(error_);
   }
@@ -86,10 +96,10 @@ class PeerSession : private TransferControl::Transfer {
                                 .info_hash = metainfo_.info_hash,
                                 .size_bytes = metainfo_.length,
                                 .pieces = metainfo_.piece_count(),
-                                .kind = landing_->is_pack() ? "pack" : "file"});
+                                .kind = payload_kind(metainfo_)});
     if (metainfo_.piece_sha256.empty())
-      warn(fmt::format("{} was not made by murder: verified by SHA-1, carried as a file",
-                       options_.source));
+      warn(fmt::format("{} was not made by murder: verified by SHA-1, carried as {}",
+                       options_.source, metainfo_.is_tree() ? "files" : "a file"));
     // A seeder has to have its pack: it is fetched, or handed over, once more.
     if (landing_->already_staged() && !landing_->payload_is_final() && !options_.seeder) {
       report_staged_before();
@@ -101,9 +111,8 @@ class PeerSession : private TransferControl::Transfer {
                          ? Payload::Access::read
                          : Payload::Access::read_write,
                      options_.allocation);
-    swarm::Bitfield have = landing_->resumes()
-                               ? find_pieces(metainfo_, payload_->fd(), payload_->path())
-                               : swarm::Bitfield(metainfo_.piece_count());
+    swarm::Bitfield have = landing_->resumes() ? find_pieces(metainfo_, *payload_)
+                                               : swarm::Bitfield(metainfo_.piece_count());
     if (landing_->already_staged() && !have.all() && !options_.seeder) {
       warn(fmt::format("{} was damaged since {} was staged: removed, and not served to others",
                        landing_->payload_path().string(), metainfo_.tag()));
@@ -238,10 +247,33 @@ class PeerSession : private TransferControl::Transfer {
       if (unpacker_) {
         unpacker_->hurry();
       } else if (!landing_->unpacks() && !staged_) {
-        landing_->stage_file(*payload_);
-        staged();
+        if (landing_->is_release())
+          stage_raw();
+        else
+          staged();
       }
       if (staged_) landing_->unlock();
+    });
+  }
+
+  /// On a worker, so that it is served meanwhile.
+  void stage_raw() {
+    asio::post(workers_, [this, stop = staging_.get_token()] {
+      std::exception_ptr error;
+      try {
+        landing_->stage([&stop] {
+          if (stop.stop_requested()) throw GivenUp{};
+        });
+      } catch (...) {
+        error = std::current_exception();
+      }
+      asio::post(io_, [this, error] {
+        if (stopping_) return;
+        if (error)
+          fail(error);
+        else
+          guarded([&] { staged(); });
+      });
     });
   }
 
@@ -258,8 +290,8 @@ class PeerSession : private TransferControl::Transfer {
           .tag = metainfo_.tag(),
           .path = (landing_->destination().path() / "releases" / metainfo_.tag()).string(),
           .seconds = to_seconds(now() - started_),
-          .files = manifest != nullptr ? count_files(*manifest) : 1,
-          .bytes = manifest != nullptr ? manifest->total_file_bytes() : metainfo_.length});
+          .files = manifest != nullptr ? count_files(*manifest) : metainfo_.file_count(),
+          .bytes = manifest != nullptr ? manifest->total_file_bytes() : metainfo_.file_bytes()});
       if (options_.activate) {
         const DestinationLock lock(landing_->destination());
         const auto previous = activate(landing_->destination(), metainfo_.tag());
@@ -335,6 +367,7 @@ class PeerSession : private TransferControl::Transfer {
     // Whoever called this may be a part of what ends now.
     asio::post(io_, [this] {
       unpacker_.reset();
+      staging_.request_stop();
       workers_.join();
       landing_->unlock();
       if (error_) control_->tell_error(error_);
@@ -399,6 +432,7 @@ class PeerSession : private TransferControl::Transfer {
   std::optional<Payload> payload_;
   std::optional<SwarmNode> node_;
   std::optional<Unpacker> unpacker_;
+  std::stop_source staging_;
   Lingering linger_;
   std::uint64_t resumed_bytes_ = 0;
   std::size_t manifest_missing_ = 0;

@@ -46,13 +46,12 @@ void run_seeder(const SeedOptions& options, events::EventSink& events, Log log) 
   everything.set_all();
   SwarmNode node(io, workers, metainfo, payload, everything, node_options, events, log, {});
 
-  events.emit(events::Started{
-      .command = "seed",
-      .tag = metainfo.tag(),
-      .info_hash = metainfo.info_hash,
-      .size_bytes = metainfo.length,
-      .pieces = metainfo.piece_count(),
-      .kind = metainfo.release && metainfo.release->kind == PayloadKind::pack ? "pack" : "file"});
+  events.emit(events::Started{.command = "seed",
+                              .tag = metainfo.tag(),
+                              .info_hash = metainfo.info_hash,
+                              .size_bytes = metainfo.length,
+                              .pieces = metainfo.piece_count(),
+                              .kind = payload_kind(metainfo)});
   node.start();
 
   std::exception_ptr error;

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "base/error.hpp"
 #include "base/random.hpp"
 #include "bittorrent/peer_extensions.hpp"
 #include "net/address.hpp"
@@ -92,8 +93,13 @@ class SwarmNode::Peer final : public net::PeerConnection::Owner {
       node_.schedule_tick();  // a limit may have been reached
       return std::nullopt;
     }
-    return net::OutgoingBlock{*block, node_.payload_.fd(),
-                              node_.metainfo_.piece_offset(block->piece) + block->begin};
+    try {
+      return node_.payload_.outgoing(*block);
+    } catch (const Error& error) {
+      node_.cannot_read(error.what());
+      connection->close("the payload cannot be read");
+      return std::nullopt;
+    }
   }
   void on_block_sent(const wire::Block& block) override {
     node_.engine_.on_block_sent(link, block, now());
@@ -272,6 +278,12 @@ void SwarmNode::dial(const Endpoint& endpoint) {
         schedule_tick();
       });
   dials_[endpoint] = std::move(dial);
+}
+
+/// Those who want the block dial again, and it may be there again: said once.
+void SwarmNode::cannot_read(const std::string& problem) {
+  if (std::exchange(payload_problem_, problem) == problem) return;
+  events_.emit(events::Warning{problem});
 }
 
 void SwarmNode::banned(const Endpoint& endpoint, const std::string& reason) {

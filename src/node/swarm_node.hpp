@@ -121,6 +121,7 @@ class SwarmNode final : private swarm::Driver {
   void close(LinkId link, const std::string& reason) override;
   void verify(PieceIndex piece) override;
   void detach(LinkId link, PieceIndex piece) override;
+  void forget(PieceIndex piece) override { payload_.forget(piece); }
   Duration round_trip(LinkId link) const override;
   void fetch(const swarm::WebFetch& fetch) override;
   void banned(const Endpoint& endpoint, const std::string& reason) override;
@@ -155,6 +156,7 @@ class SwarmNode final : private swarm::Driver {
   void announced(const std::string& tracker, const TrackerAnswer& answer);
   void report_complete_to(std::size_t which, std::function<void()> done);
   void say_stopped(std::function<void()> done);
+  void cannot_read(const std::string& problem);
   void schedule_tick();
 
   boost::asio::io_context& io_;
@@ -189,6 +191,7 @@ class SwarmNode final : private swarm::Driver {
   bool tracker_said_ = false;  ///< its state has been told once
   std::string tracker_problem_;
   std::string answered_;  ///< the tracker that did last
+  std::string payload_problem_;
   bool failed_ = false;
   bool stopping_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for what workers post back

@@ -30,6 +30,11 @@ struct SwarmNode::WebChecks {
 std::vector<SwarmNode::WebSeed> SwarmNode::make_web_seeds(const Metainfo& metainfo,
                                                           const std::vector<std::string>& added,
                                                           Log& log) {
+  if (metainfo.is_tree()) {
+    if (!metainfo.web_seeds.empty())
+      log.info("the torrent's web seeds are left alone: it holds several files");
+    return {};
+  }
   std::vector<std::string> usable = added;
   for (const std::string& url : metainfo.web_seeds) {
     try {

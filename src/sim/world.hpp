@@ -102,6 +102,7 @@ struct Node : swarm::Driver {
   void close(LinkId link, const std::string& reason) override;
   void verify(PieceIndex piece) override;
   void detach(LinkId, PieceIndex) override {}
+  void forget(PieceIndex) override {}
   void fetch(const swarm::WebFetch& fetch) override;
   Duration round_trip(LinkId link) const override;
   void banned(const Endpoint&, const std::string&) override {}

@@ -60,6 +60,8 @@ class Driver {
   /// The rest of the block that is arriving on `link` must not touch the piece any more: it has
   /// been given up and will come from elsewhere.
   virtual void detach(LinkId link, PieceIndex piece) = 0;
+  /// What has come of the piece is not gone on with.
+  virtual void forget(PieceIndex piece) = 0;
   /// The smallest round trip seen on the link; zero when not known.
   virtual Duration round_trip(LinkId link) const = 0;
   /// Of a web seed: on_piece_fed for each piece that came and is right, then on_web_fetched,
@@ -196,6 +198,7 @@ class Engine {
                        Instant now) const;
   Instant last_data_of(const PieceInHand& state) const;
   bool take_back_for(Link& link, Instant now);
+  bool drop_hopeless(Instant now);
   void release_requests(Link& link, Instant now, bool still_open);
   void return_block(const Link& link, const Link::Outstanding& outstanding);
   void cancel_request(Link& link, const wire::Block& block, Instant now);
@@ -246,6 +249,7 @@ class Engine {
   std::uint64_t uploaded_ = 0;
   std::uint64_t wasted_ = 0;
   std::uint64_t verifying_bytes_ = 0;  ///< received and not yet hashed and written
+  bool held_back_ = false;  ///< something new would be asked for, but too much is in hand
   double piece_seconds_ =
       0;  ///< how long a piece takes from being asked for to having come, smoothed
   std::optional<Instant> take_back_due_;

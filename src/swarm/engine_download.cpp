@@ -66,11 +66,17 @@ void Engine::request_more(Link& link, Instant now) {
         continue;
       link.begun.reset();
     }
-    const auto fresh = picker_.pick(link.theirs, link.id, now, random_);
+    const bool room =
+        (picker_.all_in_hand().size() + 1) * std::uint64_t{config_.geometry.piece_length} <=
+        max_bytes_in_hand;
+    const auto fresh = room ? picker_.pick(link.theirs, link.id, now, random_)
+                            : picker_.pick_orphan(link.theirs, link.id, now);
     if (fresh) {
       request_from(link, *fresh, now);
       continue;
     }
+    if (!room && drop_hopeless(now)) continue;
+    held_back_ |= !room;
     if (!take_back_for(link, now)) return;
   }
 }
@@ -164,6 +170,24 @@ bool Engine::take_back_for(Link& link, Instant now) {
   ++state.times_taken_back;
   picker_.set_owner(state, link.id, now);
   request_from(link, *oldest, now);
+  return true;
+}
+
+/// A half-done piece that nobody can go on with now makes room for others.
+bool Engine::drop_hopeless(Instant now) {
+  std::optional<PieceIndex> hopeless;
+  for (const auto& [piece, state] : picker_.all_in_hand()) {
+    if (state.owner || state.verifying || (hopeless && *hopeless < piece)) continue;
+    const bool is_there = std::any_of(links_.begin(), links_.end(), [&, p = piece](const auto& l) {
+      return !l.second.they_choke && l.second.theirs.test(p);
+    });
+    if (!is_there) hopeless = piece;
+  }
+  if (!hopeless) return false;
+  wasted_ += std::uint64_t{picker_.in_hand(*hopeless)->received_units} * unit_bytes;
+  cancel_piece(*hopeless, now);
+  picker_.discard(*hopeless);
+  driver_.forget(*hopeless);
   return true;
 }
 
@@ -319,7 +343,7 @@ void Engine::on_block_end(LinkId id, const wire::Block& block, Instant now) {
 void Engine::on_piece_verified(PieceIndex piece, bool matches, Instant now) {
   PieceInHand* state = picker_.in_hand(piece);
   if (state == nullptr) return;
-  const bool waited = verifying_bytes_ > max_verifying_bytes;
+  const bool waited = verifying_bytes_ > max_verifying_bytes || std::exchange(held_back_, false);
   verifying_bytes_ -= config_.geometry.piece_size(piece);
   if (!matches) {
     const std::vector<LinkId> contributors = state->contributors;

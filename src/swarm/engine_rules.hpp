@@ -22,6 +22,9 @@ inline constexpr std::uint64_t least_of_stock = 256u << 10;
 inline constexpr Duration stock_pulse = std::chrono::milliseconds(1000);
 inline constexpr std::uint64_t max_verifying_bytes = 32u
                                                      << 20;  ///< received and waiting for the disk
+/// Of pieces that have been begun and are not written yet: nothing new is begun beyond. It counts
+/// for large pieces alone, of which each link could have one in hand.
+inline constexpr std::uint64_t max_bytes_in_hand = 128u << 20;
 inline constexpr std::uint64_t max_unasked_bytes =
     1u << 20;  ///< thrown away before a link is given up
 inline constexpr std::size_t max_cancelled = 1024;

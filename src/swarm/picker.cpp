@@ -30,19 +30,20 @@ bool Picker::group_begun(PieceIndex piece) const {
   return !group_of_piece_.empty() && taken_in_group_[group_of_piece_[piece.value()]] > 0;
 }
 
+std::optional<PieceIndex> Picker::pick_orphan(const Bitfield& theirs, LinkId link, Instant now) {
+  if (orphans_ == 0) return std::nullopt;
+  // Few at any time; the lowest index, so that the choice does not depend on the map's order.
+  std::optional<PieceIndex> orphan;
+  for (const auto& [piece, state] : in_hand_)
+    if (!state.owner && !state.verifying && theirs.test(piece) && (!orphan || piece < *orphan))
+      orphan = piece;
+  if (orphan) set_owner(in_hand_.at(*orphan), link, now);
+  return orphan;
+}
+
 std::optional<PieceIndex> Picker::pick(const Bitfield& theirs, LinkId link, Instant now,
                                        Random& random) {
-  if (orphans_ > 0) {
-    // Few at any time; the lowest index, so that the choice does not depend on the map's order.
-    std::optional<PieceIndex> orphan;
-    for (const auto& [piece, state] : in_hand_)
-      if (!state.owner && !state.verifying && theirs.test(piece) && (!orphan || piece < *orphan))
-        orphan = piece;
-    if (orphan) {
-      set_owner(in_hand_.at(*orphan), link, now);
-      return orphan;
-    }
-  }
+  if (const auto orphan = pick_orphan(theirs, link, now)) return orphan;
 
   std::optional<PieceIndex> best;
   std::uint64_t best_score = ~std::uint64_t{0};

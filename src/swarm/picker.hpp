@@ -61,6 +61,8 @@ class Picker {
   /// The best piece to ask of a link that has `theirs`, now in hand and owned by `link`. A
   /// half-done piece without an owner first, then priority, rarity, begun groups, chance.
   std::optional<PieceIndex> pick(const Bitfield& theirs, LinkId link, Instant now, Random& random);
+  /// Nothing but a half-done piece without an owner.
+  std::optional<PieceIndex> pick_orphan(const Bitfield& theirs, LinkId link, Instant now);
 
   PieceInHand* in_hand(PieceIndex piece);
   const std::unordered_map<PieceIndex, PieceInHand>& all_in_hand() const { return in_hand_; }

@@ -205,9 +205,21 @@ def test_a_manifest_that_lies_nowhere_is_refused(run, good, folder, location):
 
 def test_torrents_that_are_valid_but_not_carried_are_told_apart_from_broken_ones(run, good,
                                                                                  folder):
-    several = change(good[1], length=None, murder=None, piece_sha256=None,
-                     files=[{"length": 700_000, "path": ["a"]}, {"length": 1, "path": ["b"]}])
-    refuse_torrent(run, folder, several, 1, "several files")
+    v2 = change(good[1], length=None, murder=None, piece_sha256=None, pieces=None, meta_version=2)
+    refuse_torrent(run, folder, v2, 1, "v2 torrent alone")
+    size = bencode.decode(good[1].read_bytes())[b"info"][b"length"]
+    link = change(good[1], length=None, murder=None,
+                  files=[{"length": size, "path": ["a"]}, {"length": 0, "path": ["b"], "attr": "l"}])
+    refuse_torrent(run, folder, link, 1, "'b' is a symlink")
+
+
+@pytest.mark.parametrize("path", [["..", "x"], ["a/b"], [""], ["x", "."], ["/etc/x"], [], ["a", "a"]],
+                         ids=repr)
+def test_files_that_lead_out_of_their_folder_are_refused(run, good, folder, path):
+    size = bencode.decode(good[1].read_bytes())[b"info"][b"length"]
+    hostile = change(good[1], length=None, murder=None,
+                     files=[{"length": size, "path": ["a"]}, {"length": 0, "path": path}])
+    refuse_torrent(run, folder, hostile, 5)
     newer = dict(bencode.decode(good[1].read_bytes())[b"info"][b"murder"])
     newer[b"format"] = 2
     refuse_torrent(run, folder, change(good[1], murder=newer), 1, "newer murder")

@@ -10,8 +10,9 @@ import urllib.parse
 import pytest
 
 from bencode import decode, encode
-from clients import PYTHON, clients, packed  # noqa: F401 (fixtures)
-from swarm import digest, wait_for_event
+from clients import CLIENTS, PYTHON, clients, packed  # noqa: F401 (fixtures)
+from swarm import (differences, digest, error_of, events, live_release, snapshot, wait_for_event,
+                   wait_for_share)
 
 
 def info_hash_of(torrent):
@@ -63,28 +64,168 @@ def create_with_libtorrent(payload, torrent, url, piece_length, flags):
 
 V1_ONLY, HYBRID = 64, 0  # libtorrent's create_torrent::v1_only, and without it
 MAKERS = {
-    "mktorrent": lambda p, t, u: ["mktorrent", "-l", "18", "-a", u, "-o", t, p],
-    "transmission-create": lambda p, t, u: ["transmission-create", "-s", "32", "-t", u, "-o", t, p],
-    "libtorrent-v1": lambda p, t, u: create_with_libtorrent(p, t, u, 16384, V1_ONLY),
-    "libtorrent-hybrid": lambda p, t, u: create_with_libtorrent(p, t, u, 65536, HYBRID),
-    "libtorrent-4MiB": lambda p, t, u: create_with_libtorrent(p, t, u, 4 << 20, V1_ONLY),
+    "mktorrent": lambda p, t, u, n: ["mktorrent", "-l", n.bit_length() - 1, "-a", u, "-o", t, p],
+    "transmission-create": lambda p, t, u, n: ["transmission-create", "-s", n >> 10, "-t", u, "-o", t, p],
+    "libtorrent-v1": lambda p, t, u, n: create_with_libtorrent(p, t, u, n, V1_ONLY),
+    "libtorrent-hybrid": lambda p, t, u, n: create_with_libtorrent(p, t, u, n, HYBRID),
 }
+KIB, MIB = 1 << 10, 1 << 20
+# Each piece length by two makers at least, as a file and as a folder.
+OF_FILES = {"mktorrent": (256 * KIB, 4 * MIB), "transmission-create": (16 * KIB, 16 * MIB),
+            "libtorrent-v1": (16 * KIB, 16 * MIB), "libtorrent-hybrid": (256 * KIB, 4 * MIB)}
+OF_FOLDERS = {"mktorrent": (256 * KIB, 16 * MIB), "transmission-create": (16 * KIB, 4 * MIB),
+              "libtorrent-v1": (256 * KIB, 4 * MIB), "libtorrent-hybrid": (16 * KIB, 16 * MIB)}
 
 
-@pytest.mark.parametrize("maker", MAKERS)
-def test_a_torrent_that_another_made_is_served_and_fetched(maker, swarm, folder):
-    payload, torrent = folder / "disk.img", folder / "disk.torrent"
-    payload.write_bytes(os.urandom(9_000_000))
-    swarm.tracker()
-    argv = [str(word) for word in MAKERS[maker](payload, torrent, swarm.tracker_url)]
+def make_torrent(maker, payload, url, piece_length):
+    """The torrent, which names that tracker and has that piece length."""
+    torrent = payload.parent / f"{payload.name}-{piece_length}.torrent"
+    argv = [str(word) for word in MAKERS[maker](payload, torrent, url, piece_length)]
     if shutil.which(argv[0]) is None:
         pytest.skip(f"{argv[0]} is not installed")
     subprocess.run(argv, check=True, timeout=120, stdout=subprocess.DEVNULL)
-    seeder = swarm.seed(torrent, payload, tracker=())
-    wait_for_event(seeder, "tracker", where=lambda event: event["ok"])  # the one that the torrent names
-    result = swarm.peer(torrent, folder / "host", "--file-only", "--linger", "none").wait()
+    assert decode(torrent.read_bytes())[b"info"][b"piece length"] == piece_length
+    return torrent
+
+
+@pytest.mark.parametrize("maker", OF_FILES)
+def test_a_torrent_that_another_made_is_served_and_fetched(maker, swarm, folder):
+    payload = folder / "disk.img"
+    payload.write_bytes(os.urandom(18_000_000))
+    swarm.tracker()
+    for piece_length in OF_FILES[maker]:
+        torrent = make_torrent(maker, payload, swarm.tracker_url, piece_length)
+        seeder = swarm.seed(torrent, payload, tracker=())
+        wait_for_event(seeder, "tracker", where=lambda event: event["ok"])  # the one that the torrent names
+        dest = folder / f"host-{piece_length}"
+        result = swarm.peer(torrent, dest, "--file-only", "--linger", "none").wait()
+        assert result.status == 0, result
+        assert digest(dest / "disk.img") == digest(payload)
+
+
+# --- torrents of several files -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(make_tree, folder):
+    """A folder of files of all sizes, as large as a torrent of 16 MiB pieces needs to have two of them."""
+    site = make_tree(folder / "from/site", {
+        "bin/app": 13_000_001, "data/deep/er/blob": 5_000_000, "etc/conf": b"text", "etc/empty": b"",
+        "data-next/x": 16384, **{f"many/f{n}": 100 * n for n in range(1, 5)}})
+    (site / "bin/app").chmod(0o755)
+    return site
+
+
+def contents(tree):
+    """By path in bytes, without modes, which not every maker keeps."""
+    return {path: entry[2] if entry[0] == "file" else entry[0] for path, entry in snapshot(tree).items()}
+
+
+@pytest.mark.parametrize("maker", OF_FOLDERS)
+def test_a_torrent_of_a_folder_is_served_and_fetched(maker, swarm, run, site, folder):
+    swarm.tracker()
+    for piece_length in OF_FOLDERS[maker]:
+        torrent = make_torrent(maker, site, swarm.tracker_url, piece_length)
+        seeder = swarm.seed(torrent, site)
+        assert events(seeder, "started")[0]["kind"] == "files"
+        dest, plain = folder / f"host-{piece_length}", folder / f"plain-{piece_length}"
+        peers = [swarm.peer(torrent, dest, "--activate", "--linger", "none"),
+                 swarm.peer(torrent, plain, "--file-only", "--linger", "none")]
+        staged, placed = (peer.wait() for peer in peers)
+        assert staged.status == placed.status == 0, (staged, placed)
+        assert live_release(dest).name == "site"
+        left_out = [b"etc/empty"] if maker == "transmission-create" else []  # files without content
+        for tree in (dest / "current", plain / "site"):
+            assert differences(contents(site), contents(f"{tree}/")) == left_out
+        assert os.listdir(plain) == ["site"]
+        event, = staged.events("staged")
+        assert event["files"] == 9 - len(left_out)
+        assert event["bytes"] == sum(file.stat().st_size for file in site.rglob("*") if file.is_file())
+        run("verify", "--to", dest)
+        if maker.startswith("libtorrent"):  # which alone keeps the bit
+            assert all(os.access(tree / "bin/app", os.X_OK) for tree in (dest / "current", plain / "site"))
+
+
+def test_what_is_there_of_a_folder_is_gone_on_with_after_a_kill(swarm, site, folder):
+    """As a release and as a plain folder."""
+    swarm.tracker()
+    torrent = make_torrent("libtorrent-v1", site, swarm.tracker_url, 16 * KIB)
+    swarm.seed(torrent, site, "--up", "60Mbit")
+    hows = {folder / "host": ("--activate",), folder / "plain": ("--file-only",)}
+    peers = [swarm.peer(torrent, dest, *how) for dest, how in hows.items()]
+    had = [wait_for_share(peer, 0.3)["have_bytes"] for peer in peers]
+    for peer in peers:
+        peer.kill()
+    assert not (folder / "plain/site").exists() and not (folder / "host/releases/site").exists()
+    for (dest, how), bytes_there in zip(hows.items(), had):
+        result = swarm.peer(torrent, dest, *how, "--linger", "none").wait()
+        assert result.status == 0, result
+        assert result.events("complete")[0]["resumed_bytes"] >= bytes_there > 0
+    assert differences(contents(site), contents(folder / "host/current/")) == []
+    assert differences(contents(site), contents(folder / "plain/site")) == []
+
+    # What is there is served as it is; what is not the same stays as it is.
+    result = swarm.peer(torrent, folder / "plain", "--file-only", "--linger", "none").wait()
     assert result.status == 0, result
-    assert digest(folder / "host/disk.img") == digest(payload)
+    assert result.events("complete")[0]["downloaded_bytes"] == 0
+    (folder / "plain/site/etc/conf").write_text("mine")
+    result = swarm.peer(torrent, folder / "plain", "--file-only", "--linger", "none").wait()
+    assert result.status == 2 and "exists with other bytes" in error_of(result), result
+    assert (folder / "plain/site/etc/conf").read_text() == "mine"
+
+
+def test_a_kill_while_the_files_are_put_in_place_leaves_no_half_release(swarm, run, site, folder, eventually):
+    swarm.tracker()
+    torrent = make_torrent("mktorrent", site, swarm.tracker_url, 256 * KIB)
+    swarm.seed(torrent, site)
+    dest = folder / "host"
+    peer = swarm.peer(torrent, dest, "--activate", "--linger", "none")
+    eventually(lambda: peer.status is not None or any((dest / "releases").glob("site*")), "the files to be put in place")
+    peer.kill()
+    release = dest / "releases/site"
+    if release.exists():  # it was faster
+        assert differences(contents(site), contents(release)) == []
+    result = swarm.peer(torrent, dest, "--activate", "--linger", "none").wait()
+    assert result.status == 0, result
+    assert result.events("complete")[0]["downloaded_bytes"] == 0
+    assert differences(contents(site), contents(f"{live_release(dest)}/")) == []
+    assert os.listdir(dest / "releases") == ["site"]
+    run("verify", "--to", dest)
+
+
+def test_a_folder_that_is_not_what_the_torrent_describes_is_not_served(start, run, site, folder):
+    torrent = make_torrent("mktorrent", site, "http://127.0.0.1:1/announce", 256 * KIB)
+
+    def refusal():
+        return error_of(run("seed", torrent, "--from", site, "--json", expect=5))
+
+    blob = site / "data/deep/er/blob"
+    data = blob.read_bytes()
+    blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert "(in data/deep/er/blob)" in refusal()
+    blob.write_bytes(data[:-1])
+    assert "data/deep/er/blob has 4999999 bytes, not 5000000" in refusal()
+    blob.unlink()
+    assert "data/deep/er/blob is missing" in refusal()
+    web = run("peer", torrent, "--to", folder / "host", "--web-seed", "http://127.0.0.1:1/x/", "--json", expect=2)
+    assert "several files" in error_of(web)
+
+
+def test_a_folder_goes_to_a_stock_client_and_from_it(clients, site, folder):
+    """With padding, which lies on no disk."""
+    swarm = clients(3, mbit=100)
+    swarm.tracker()
+    torrent = make_torrent("libtorrent-hybrid", site, swarm.tracker_url, 4 * MIB)
+    seeder = swarm.seed(torrent, site)
+    _, second, third = swarm.net.machines
+    stock = swarm.stock(CLIENTS["libtorrent"], torrent, second)
+    stock.wait_for_output("complete")
+    assert [p for p in differences(contents(site), contents(stock.folder / "site")) if not p.startswith(b".pad")] == []
+    seeder.kill()
+    result = swarm.peer(torrent, third, "--linger", "none").wait()
+    assert result.status == 0, result
+    assert result.events("peer_banned") == []
+    assert differences(contents(site), contents(folder / f"dest-{third.name}/site")) == []
 
 
 READERS = {

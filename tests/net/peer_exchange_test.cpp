@@ -98,8 +98,8 @@ TEST_F(PeerExchange, blocks_of_every_size_arrive_whole_both_ways_at_once) {
   for (const std::uint32_t length :
        {1u, 2u, 12u, 13u, 14u, 1011u, 1023u, 1024u, 1025u, 4096u, 16371u, 16383u, 16384u, 16385u,
         32768u, 65535u, 131072u, 262143u, 1u << 20}) {
-    for (RecordingOwner* owner : {&left, &right})
-      owner->upload(payload.block(length, begin, length));
+    left.upload(payload.block(length, begin, length));
+    right.upload(payload.block_in_memory(length, begin, length));
     blocks.push_back({PieceIndex(length), begin, length});
     begin += length;
   }

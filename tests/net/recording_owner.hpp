@@ -39,6 +39,12 @@ class Payload {
   OutgoingBlock block(std::uint32_t piece, std::uint32_t begin, std::uint32_t length) const {
     return {{PieceIndex(piece), begin, length}, file_.get(), begin};
   }
+  /// The same from memory.
+  OutgoingBlock block_in_memory(std::uint32_t piece, std::uint32_t begin,
+                                std::uint32_t length) const {
+    const auto bytes = std::make_shared<const std::string>(bytes_.substr(begin, length));
+    return {.block = {PieceIndex(piece), begin, length}, .bytes = bytes};
+  }
   std::string_view bytes(const wire::Block& block) const {
     return std::string_view(bytes_).substr(block.begin, block.length);
   }

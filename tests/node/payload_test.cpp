@@ -82,7 +82,7 @@ TEST_F(PayloadTest, without_allocation_the_file_grows_to_its_length_and_no_longe
     EXPECT_TRUE(verify(payload, piece));
   }
   EXPECT_EQ(fs::file_size(path), data_.size());
-  EXPECT_EQ(find_pieces(metainfo_, payload.fd(), path).count(), 2u);
+  EXPECT_EQ(find_pieces(metainfo_, payload).count(), 2u);
 }
 
 TEST_F(PayloadTest, ways_to_take_room_have_names) {
@@ -98,16 +98,17 @@ TEST_F(PayloadTest, what_is_there_is_found_and_what_is_wrong_is_not) {
     file.seekp(2 * piece_bytes + 5);
     file.put('!').put('?');
   }
-  const UniqueFd fd = open_file(folder_ / "whole", 0);
-  const swarm::Bitfield found = find_pieces(metainfo_, fd.get(), folder_ / "whole");
+  const Payload payload(metainfo_, folder_ / "whole", Payload::Access::read);
+  const swarm::Bitfield found = find_pieces(metainfo_, payload);
   EXPECT_EQ(found.count(), 5u);
   EXPECT_FALSE(found.test(PieceIndex(2)));
 }
 
 TEST_F(PayloadTest, a_file_cut_short_has_fewer_pieces) {
   fs::resize_file(folder_ / "whole", 3 * piece_bytes + 1);
-  const UniqueFd fd = open_file(folder_ / "whole", 0);
-  EXPECT_EQ(find_pieces(metainfo_, fd.get(), folder_ / "whole").count(), 3u);
+  const Payload payload(metainfo_, folder_ / "whole", Payload::Access::read_write,
+                        Allocation::none);
+  EXPECT_EQ(find_pieces(metainfo_, payload).count(), 3u);
 }
 
 TEST_F(PayloadTest, a_payload_of_another_size_is_refused) {
@@ -125,7 +126,7 @@ TEST_F(PayloadTest, only_a_piece_that_matches_is_written) {
   payload.buffer(PieceIndex(2))->at(7) ^= 1;
   EXPECT_FALSE(verify(payload, 2));
   EXPECT_EQ(payload.buffered_pieces(), 0u);
-  const swarm::Bitfield found = find_pieces(metainfo_, payload.fd(), payload.path());
+  const swarm::Bitfield found = find_pieces(metainfo_, payload);
   EXPECT_EQ(found.count(), 2u);
 }
 

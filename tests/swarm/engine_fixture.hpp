@@ -29,6 +29,7 @@ struct Recorder : Driver {
   std::vector<Endpoint> dialled;
   std::vector<AnnounceEvent> announced;
   std::vector<std::pair<LinkId, PieceIndex>> detached;
+  std::vector<PieceIndex> forgotten;
   std::vector<std::string> bans;
   std::vector<LinkId> woken;
   std::vector<WebFetch> fetched;
@@ -44,6 +45,7 @@ struct Recorder : Driver {
   void close(LinkId link, const std::string& reason) override { closed.emplace_back(link, reason); }
   void verify(PieceIndex piece) override { to_verify.push_back(piece); }
   void detach(LinkId link, PieceIndex piece) override { detached.emplace_back(link, piece); }
+  void forget(PieceIndex piece) override { forgotten.push_back(piece); }
   Duration round_trip(LinkId) const override { return std::chrono::milliseconds(1); }
   void fetch(const WebFetch& fetch) override { fetched.push_back(fetch); }
   void banned(const Endpoint&, const std::string& reason) override { bans.push_back(reason); }

@@ -1,4 +1,6 @@
 // What an engine asks for, of whom, and when it asks elsewhere.
+#include <set>
+
 #include "swarm/engine_fixture.hpp"
 
 namespace murder::swarm {
@@ -154,6 +156,72 @@ TEST_F(EngineTest, with_many_links_one_block_of_each_is_enough_unless_it_is_behi
       EXPECT_EQ(out_.take<wire::Request>(link).size(), theirs == 2 ? 1u : 2u);
     }
   }
+}
+
+// --- large pieces -------------------------------------------------------------------------------
+
+/// Pieces of 16 MiB, as other programs make them.
+class LargePiecesTest : public EngineTest {
+ protected:
+  static constexpr std::uint32_t large_bytes = 16u << 20;
+  void SetUp() override {
+    EngineConfig config;
+    config.geometry = {64 * std::uint64_t{large_bytes}, large_bytes};
+    config.self = id_of("-MU0100-", 0);
+    engine_.emplace(config, Bitfield(64), Random(1), out_);
+    engine_->start(now_);
+  }
+  /// Pieces that have been asked for and not delivered by deliver_a_piece().
+  std::size_t in_hand() {
+    std::set<std::uint32_t> pieces;
+    for (const auto& [link, message] : out_.sent)
+      if (const auto* request = std::get_if<wire::Request>(&message))
+        pieces.insert(request->block.piece.value());
+    return pieces.size();
+  }
+  /// All that is asked of a link, until a piece is whole.
+  void deliver_a_piece(LinkId link) {
+    while (out_.to_verify.empty())
+      for (const auto& request : out_.take<wire::Request>(link)) deliver(link, request.block);
+  }
+};
+
+TEST_F(LargePiecesTest, of_however_many_links_are_begun_within_128_MiB) {
+  for (std::uint32_t n = 1; n <= 20; ++n) say(connect(n), wire::HaveAll{});
+  EXPECT_EQ(in_hand(), 8u);
+  deliver_a_piece(LinkId(1));
+  EXPECT_EQ(in_hand(), 7u) << "what waits to be hashed is in memory, too";
+  out_.sent.clear();
+  verify_all();
+  EXPECT_EQ(in_hand(), 1u) << "the next one is begun at once";
+}
+
+TEST_F(LargePiecesTest, that_nobody_can_go_on_with_make_room_for_others) {
+  for (std::uint32_t n = 1; n <= 8; ++n) {
+    const LinkId link = connect(n);
+    say(link, wire::Have{PieceIndex(n)});
+    deliver(link, out_.take<wire::Request>(link).at(0).block);
+  }
+  for (std::uint32_t n = 1; n <= 8; ++n) engine_->on_closed(LinkId(n), now_);
+  const LinkId other = connect(9);
+  say(other, wire::Have{PieceIndex(9)});
+  EXPECT_EQ(out_.take<wire::Request>(other).at(0).block.piece, PieceIndex(9));
+  EXPECT_EQ(out_.forgotten, std::vector{PieceIndex(1)});
+}
+
+TEST_F(LargePiecesTest, are_asked_of_stock_clients_in_blocks_of_16_KiB_and_of_murder_in_128) {
+  const LinkId stock = connect(1, "-TR3000-");
+  say(stock, wire::HaveAll{});
+  say(stock, wire::Unchoke{});
+  for (const auto& request : out_.take<wire::Request>(stock))
+    EXPECT_EQ(request.block.length, unit_bytes);
+  const LinkId peer = connect(2);
+  wire::ExtensionHandshake hello;
+  hello.max_block_bytes = 1u << 30;
+  say(peer, wire::Extended{0, wire::encode_extension_handshake(hello)});
+  say(peer, wire::HaveAll{});
+  for (const auto& request : out_.take<wire::Request>(peer))
+    EXPECT_EQ(request.block.length, murder_block_bytes);
 }
 
 }  // namespace
