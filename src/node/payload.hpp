@@ -53,7 +53,7 @@ class Payload {
   /// All of it is on disk when this returns.
   void sync();
 
-  /// The memory that a piece is received into; made when first asked for. Shared with the link that
+  /// The memory that a piece is received into; made, of zeros, when first asked for. Shared with the link that
   /// writes into it.
   using Buffer = std::shared_ptr<std::vector<std::uint8_t>>;
   Buffer buffer(PieceIndex piece);

@@ -24,6 +24,8 @@ swarm::EngineConfig make_config(const Metainfo& metainfo, const SwarmNodeOptions
   config.self = id;
   config.seeder = options.role == AnnounceRole::seeder;
   config.first = options.first;
+  for (const TorrentFile& file : metainfo.files)
+    if (file.is_padding) config.padding.push_back({file.offset, file.offset + file.length});
   config.trackers = trackers;
   config.web_seeds = web_seeds;
   config.peers = options.peers;

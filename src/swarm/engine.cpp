@@ -18,6 +18,7 @@ Engine::Engine(EngineConfig config, Bitfield have, Random random, Driver& driver
       picker_(config_.geometry, std::move(have)),
       announcer_(config_.trackers) {
   if (!config_.first.empty()) picker_.set_first(config_.first);
+  picker_.set_padding(std::move(config_.padding));
   if (config_.seeder) seed_.emplace(config_.geometry, config_.first, picker_.have());
   if (config_.web_seeds > 0)
     web_.emplace(config_.web_seeds, config_.geometry, config_.self, config_.down.any(),

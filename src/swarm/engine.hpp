@@ -78,6 +78,7 @@ struct EngineConfig {
   /// it is fed, or gets from others, is shown when it is there.
   bool seeder = false;
   std::vector<PieceIndex> first;      ///< fetched and seeded before the others
+  std::vector<PaddingRange> padding;  ///< in order; zeros that nobody is asked for
   std::vector<std::string> trackers;  ///< URLs
   std::vector<Endpoint> peers;        ///< known beforehand: dialled, again and again while alone
   std::size_t web_seeds = 0;          ///< how many there are; BEP 19

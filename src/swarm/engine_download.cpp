@@ -134,8 +134,9 @@ bool Engine::take_back_for(Link& link, Instant now) {
         !link.theirs.test(piece))
       continue;
     const bool begun =
-        state.received_units > 0 || std::any_of(state.units.begin(), state.units.end(),
-                                                [](Unit u) { return u != Unit::requested; });
+        state.received_units > 0 || std::any_of(state.units.begin(), state.units.end(), [](Unit u) {
+          return u != Unit::requested && u != Unit::padding;
+        });
     Instant since = state.owned_since;
     if (begun && !would_be_sooner(link, piece, state, now)) {
       if (!little_left) continue;
@@ -166,7 +167,7 @@ bool Engine::take_back_for(Link& link, Instant now) {
     for (const wire::Block& block : given_up) cancel_request(*owner, block, now);
   }
   for (Unit& unit : state.units)
-    if (unit != Unit::received) unit = Unit::missing;
+    if (unit != Unit::received && unit != Unit::padding) unit = Unit::missing;
   ++state.times_taken_back;
   picker_.set_owner(state, link.id, now);
   request_from(link, *oldest, now);

@@ -67,9 +67,30 @@ std::optional<PieceIndex> Picker::pick(const Bitfield& theirs, LinkId link, Inst
   if (!group_of_piece_.empty()) ++taken_in_group_[group_of_piece_[best->value()]];
   PieceInHand& state = in_hand_[*best];
   state.units.assign(geometry_.unit_count(*best), PieceInHand::Unit::missing);
+  leave_out_padding(*best, state);
   state.owner = link;
   state.owned_since = now;
   return best;
+}
+
+void Picker::leave_out_padding(PieceIndex piece, PieceInHand& state) const {
+  const std::uint64_t begin = std::uint64_t{piece.value()} * geometry_.piece_length;
+  const std::uint64_t end = begin + geometry_.piece_size(piece);
+  auto range = std::partition_point(padding_.begin(), padding_.end(),
+                                    [&](const PaddingRange& r) { return r.end <= begin; });
+  for (; range != padding_.end() && range->begin < end; ++range) {
+    const std::uint64_t from = std::max(range->begin, begin) - begin;
+    const std::uint64_t to = std::min(range->end, end) - begin;
+    const std::size_t last = begin + to == end ? state.units.size() : to / unit_bytes;
+    for (std::size_t u = (from + unit_bytes - 1) / unit_bytes; u < last; ++u)
+      state.units[u] = PieceInHand::Unit::padding;
+  }
+  state.padding_units = static_cast<std::uint32_t>(
+      std::count(state.units.begin(), state.units.end(), PieceInHand::Unit::padding));
+  if (state.padding_units < state.units.size()) return;
+  // Of nothing else: it has to be asked for, so that it comes.
+  std::fill(state.units.begin(), state.units.end(), PieceInHand::Unit::missing);
+  state.padding_units = 0;
 }
 
 PieceInHand* Picker::in_hand(PieceIndex piece) {
@@ -96,7 +117,7 @@ void Picker::release(PieceIndex piece) {
   bool has_data = false;
   for (auto& unit : state.units) {
     if (unit == PieceInHand::Unit::requested) unit = PieceInHand::Unit::missing;
-    has_data |= unit != PieceInHand::Unit::missing;
+    has_data |= unit != PieceInHand::Unit::missing && unit != PieceInHand::Unit::padding;
   }
   if (has_data) {
     set_owner(state, std::nullopt, state.owned_since);

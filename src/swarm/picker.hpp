@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/random.hpp"
@@ -19,16 +20,23 @@ namespace murder::swarm {
 
 /// A piece in hand.
 struct PieceInHand {
-  enum class Unit : std::uint8_t { missing, requested, receiving, received };
+  enum class Unit : std::uint8_t { missing, requested, receiving, received, padding };
   std::vector<Unit> units;
   std::uint32_t received_units = 0;
+  std::uint32_t padding_units = 0;   ///< zeros, asked of nobody
   std::optional<LinkId> owner;       ///< the link that is being asked for what is missing
   std::vector<LinkId> contributors;  ///< whose data is in it
   Instant owned_since{};
   std::uint8_t times_taken_back = 0;
   bool verifying = false;
 
-  bool complete() const { return received_units == units.size(); }
+  bool complete() const { return received_units + padding_units == units.size(); }
+};
+
+/// A range of the payload that holds zeros, as everybody knows: bytes from `begin` to before `end`.
+struct PaddingRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
 };
 
 class Picker {
@@ -55,6 +63,8 @@ class Picker {
 
   /// Pieces to fetch before all others (the manifest's), in this order of merit.
   void set_first(const std::vector<PieceIndex>& pieces);
+  /// Units that lie in these, in order, are asked of nobody (BEP 47).
+  void set_padding(std::vector<PaddingRange> padding) { padding_ = std::move(padding); }
   /// Which frame of the pack a piece begins in, so that ties go to frames already begun.
   void set_groups(std::vector<std::uint32_t> group_of_piece);
 
@@ -81,13 +91,15 @@ class Picker {
 
  private:
   bool group_begun(PieceIndex piece) const;
+  void leave_out_padding(PieceIndex piece, PieceInHand& state) const;
 
   Geometry geometry_;
   Bitfield have_;
   Bitfield taken_;  ///< had or in hand
   std::vector<std::uint16_t> availability_;
-  std::vector<std::uint16_t> passed_on_;       ///< how often, by us
-  std::vector<std::uint8_t> first_;            ///< 1 for pieces that go first; empty: none
+  std::vector<std::uint16_t> passed_on_;  ///< how often, by us
+  std::vector<std::uint8_t> first_;       ///< 1 for pieces that go first; empty: none
+  std::vector<PaddingRange> padding_;
   std::vector<std::uint32_t> group_of_piece_;  ///< empty: none
   std::vector<std::uint32_t> taken_in_group_;
   std::unordered_map<PieceIndex, PieceInHand> in_hand_;

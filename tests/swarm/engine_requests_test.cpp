@@ -158,6 +158,40 @@ TEST_F(EngineTest, with_many_links_one_block_of_each_is_enough_unless_it_is_behi
   }
 }
 
+// --- padding ------------------------------------------------------------------------------------
+
+TEST_F(EngineTest, zeros_that_everybody_knows_are_asked_of_nobody) {
+  constexpr std::uint32_t length = 4 * unit_bytes;
+  EngineConfig config;
+  config.geometry = {3 * std::uint64_t{length} - 100, length};
+  config.self = id_of("-MU0100-", 0);
+  // From within the second unit of the first piece on; all of the second; the end of the last.
+  config.padding = {{unit_bytes + 5, length},
+                    {length, 2 * length},
+                    {2 * length + 2 * unit_bytes, 3 * length - 100}};
+  engine_.emplace(config, Bitfield(3), Random(1), out_);
+  engine_->start(now_);
+  const LinkId stock = connect(1, "-TR3000-");
+  say(stock, wire::HaveAll{});
+  say(stock, wire::Unchoke{});
+  std::vector<wire::Block> asked;
+  for (const auto& request : out_.take<wire::Request>(stock)) asked.push_back(request.block);
+  std::sort(asked.begin(), asked.end());
+  EXPECT_EQ(asked, (std::vector<wire::Block>{{PieceIndex(0), 0, unit_bytes},
+                                             {PieceIndex(0), unit_bytes, unit_bytes},
+                                             {PieceIndex(1), 0, unit_bytes},
+                                             {PieceIndex(1), unit_bytes, unit_bytes},
+                                             {PieceIndex(1), 2 * unit_bytes, unit_bytes},
+                                             {PieceIndex(1), 3 * unit_bytes, unit_bytes},
+                                             {PieceIndex(2), 0, unit_bytes},
+                                             {PieceIndex(2), unit_bytes, unit_bytes}}))
+      << "what is nothing else is asked for, so that it comes";
+  for (const wire::Block& block : asked) deliver(stock, block);
+  EXPECT_EQ(out_.to_verify.size(), 3u);
+  verify_all();
+  EXPECT_TRUE(engine_->complete());
+}
+
 // --- large pieces -------------------------------------------------------------------------------
 
 /// Pieces of 16 MiB, as other programs make them.
