@@ -53,8 +53,8 @@ class Payload {
   /// All of it is on disk when this returns.
   void sync();
 
-  /// The memory that a piece is received into; made, of zeros, when first asked for. Shared with the link that
-  /// writes into it.
+  /// The memory that a piece is received into; made, of zeros, when first asked for. Shared with
+  /// the link that writes into it.
   using Buffer = std::shared_ptr<std::vector<std::uint8_t>>;
   Buffer buffer(PieceIndex piece);
   /// From now on the piece has another buffer with the same content; whoever holds the old one

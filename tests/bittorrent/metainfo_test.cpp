@@ -375,15 +375,15 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, RefusedTorrent,
-    ::testing::Values(
-        BadTorrent{"no_files", "d5:filesle4:name1:x12:piece lengthi16384e6:pieces0:e", integrity,
-                   "'files' is empty"},
-        BadTorrent{"both", bent([](auto& i) { i.encoded("files", "le"); }), integrity,
-                   "both 'length' and 'files'"},
-        BadTorrent{"v2_only", "d9:file treede12:meta versioni2e4:name1:xe", failed, "v2 torrent"},
-        BadTorrent{"list", "le", integrity, "info is a list, not a dictionary"},
-        BadTorrent{"private_string", bent([](auto& i) { i.string("private", "1"); }), integrity,
-                   "'private' is a string"}));
+    ::testing::Values(BadTorrent{"no_files", "d5:filesle4:name1:x12:piece lengthi16384e6:pieces0:e",
+                                 integrity, "'files' is empty"},
+                      BadTorrent{"both", bent([](auto& i) { i.encoded("files", "le"); }), integrity,
+                                 "both 'length' and 'files'"},
+                      BadTorrent{"v2_only", "d9:file treede12:meta versioni2e4:name1:xe", failed,
+                                 "v2 torrent"},
+                      BadTorrent{"list", "le", integrity, "info is a list, not a dictionary"},
+                      BadTorrent{"private_string", bent([](auto& i) { i.string("private", "1"); }),
+                                 integrity, "'private' is a string"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Murder, RefusedTorrent,

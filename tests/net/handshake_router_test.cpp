@@ -45,10 +45,10 @@ class Router : public testing::Test {
 
   asio::io_context io_{1};
   std::vector<std::pair<InfoHash, tcp::socket>> asked_;
-  HandshakeRouter router_{io_, *IpAddress::parse("127.0.0.1"), {},
-                          [this](const InfoHash& hash, tcp::socket socket) {
-                            asked_.emplace_back(hash, std::move(socket));
-                          }};
+  HandshakeRouter router_{
+      io_, *IpAddress::parse("127.0.0.1"), {}, [this](const InfoHash& hash, tcp::socket socket) {
+        asked_.emplace_back(hash, std::move(socket));
+      }};
 };
 
 TEST_F(Router, tells_swarms_apart_and_takes_nothing) {

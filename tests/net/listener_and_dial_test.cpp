@@ -126,7 +126,7 @@ TEST_F(Connecting, listeners_without_a_port_find_one_each) {
   std::vector<std::unique_ptr<PeerListener>> listeners;
   std::set<std::uint16_t> ports;
   for (int i = 0; i < 40; ++i) {
-    listeners.push_back(std::make_unique<PeerListener>(io, local_address, {}, keep()));
+    listeners.push_back(std::make_unique<PeerListener>(io, local_address, PortRange{}, keep()));
     ports.insert(listeners.back()->local_endpoint().port);
   }
   EXPECT_EQ(ports.size(), 40u);
@@ -164,13 +164,13 @@ TEST_F(Connecting, a_port_can_be_taken_again_at_once) {
     dialled.close();
     run_ready(io);
   }
-  const PeerListener again(io, local_address, port, keep());
+  const PeerListener again(io, local_address, {port, port}, keep());
   EXPECT_EQ(dial(again.local_endpoint()), "");
 }
 
 TEST_F(Connecting, the_unspecified_ipv6_address_takes_ipv4_too) {
   if (!has_ipv6_loopback()) GTEST_SKIP() << "no IPv6 here";
-  const PeerListener listener(io, any_v6, 0, keep());
+  const PeerListener listener(io, any_v6, {}, keep());
   const std::uint16_t port = listener.local_endpoint().port;
   ASSERT_EQ(dial({local_address, port}), "");
   ASSERT_EQ(dial({*IpAddress::parse("::1"), port}), "");
@@ -181,10 +181,11 @@ TEST_F(Connecting, the_unspecified_ipv6_address_takes_ipv4_too) {
 
 TEST_F(Connecting, a_listener_may_be_destroyed_while_it_accepts) {
   std::unique_ptr<PeerListener> listener;
-  listener = std::make_unique<PeerListener>(io, local_address, {}, [&](tcp::socket socket) {
-    accepted.push_back(std::move(socket));
-    listener.reset();
-  });
+  listener =
+      std::make_unique<PeerListener>(io, local_address, PortRange{}, [&](tcp::socket socket) {
+        accepted.push_back(std::move(socket));
+        listener.reset();
+      });
   const Endpoint endpoint = listener->local_endpoint();
   const RawSocket one = RawSocket::connect_to(endpoint);
   const RawSocket two = RawSocket::connect_to(endpoint);
