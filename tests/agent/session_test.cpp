@@ -200,7 +200,7 @@ TEST_F(SessionTest, a_host_is_examined_without_being_changed) {
 TEST_F(SessionTest, ports_opened_by_one_are_found_open_by_another) {
   Control listener(state());
   Control prober(state());
-  const orders::Listening listening = listener.ask(orders::Listen{"127.0.0.1"});
+  const orders::Listening listening = listener.ask(orders::Listen{"127.0.0.1", ""});
   ASSERT_FALSE(listening.endpoints.empty());
   orders::Probe order{.endpoints = listening.endpoints, .timeout_ms = 30'000};
   order.endpoints.emplace_back("nonsense");

@@ -274,7 +274,8 @@ class TrackerTest : public AgentTest {
             .address = "127.0.0.1",
             .expect = 16,
             .idle_s = 77,
-            .with_session = false};
+            .with_session = false,
+            .ports = {}};
   }
 };
 
