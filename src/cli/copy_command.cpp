@@ -55,7 +55,7 @@ Destination split(const std::string& text) {
 /// What is meant by a link, so that it has a name and a parent of its own.
 fs::path real_source(const std::string& text) {
   std::error_code ec;
-  const fs::path source = fs::canonical(text, ec);
+  fs::path source = fs::canonical(text, ec);
   const fs::file_status status = fs::status(source, ec);
   if (text.empty() || !fs::exists(status))
     throw Error(ErrorKind::usage, fmt::format("no such file or folder: {}", printable(text)));

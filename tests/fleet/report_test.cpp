@@ -106,7 +106,7 @@ TEST(ExitStatus, what_is_good_depends_on_what_was_asked_for) {
     return names;
   };
   EXPECT_EQ(good_states(Goal::answered),
-            "reached staging staged activated healthy rolled_back not_switched unchanged");
+            "reached staging staged activated healthy rolled_back not_switched unchanged placed");
   EXPECT_EQ(good_states(Goal::staged), "staged activated healthy not_switched unchanged");
   EXPECT_EQ(good_states(Goal::activated), "activated healthy unchanged");
   EXPECT_EQ(good_states(Goal::healthy), "healthy unchanged");

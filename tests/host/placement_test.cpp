@@ -57,6 +57,7 @@ class Place : public testing::Test {
   }
   fs::path tree(const std::string& content = "one") const {
     const fs::path path = temp_.path() / ("tree-" + content);
+    if (fs::exists(path)) return path;
     fs::create_directories(path / "sub/.git");
     write_text(path / "sub/file", content);
     write_text(path / "sub/.git/config", "kept");
