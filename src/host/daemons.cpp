@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,6 +32,7 @@ constexpr Duration pause_between_looks = std::chrono::milliseconds(50);
 /// Whoever looks has the lock for an instant; that must not turn anyone away.
 constexpr Duration patience_with_a_look = std::chrono::milliseconds(200);
 /// For one that has its lock and has not written yet who it is.
+constexpr Duration patience_with_an_end = std::chrono::seconds(5);
 constexpr Duration patience_with_a_start = std::chrono::seconds(2);
 /// What the kernel may need to take a killed process down, with all its memory.
 constexpr Duration patience_with_the_kernel = std::chrono::seconds(20);
@@ -232,8 +234,18 @@ class Target {
   }
 
   bool wait_until(Instant deadline) {
-    return lock_within(deadline - now(), fd_.get(), LOCK_SH, path_) &&
-           (static_cast<void>(remove_if_gone(fd_.get(), path_)), true);
+    if (!lock_within(deadline - now(), fd_.get(), LOCK_SH, path_)) return false;
+    wait_for_process(std::max(deadline, now() + patience_with_an_end));
+    static_cast<void>(remove_if_gone(fd_.get(), path_));
+    return true;
+  }
+
+  /// It lets go of the lock when it has nothing more to do, and then has still to end.
+  void wait_for_process(Instant deadline) const {
+    if (!process_) return;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now());
+    pollfd ends{process_.get(), POLLIN, 0};
+    ::poll(&ends, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000)));
   }
 
   void decide(Ending::How how) {
