@@ -79,11 +79,7 @@ void run(const PeerArguments& arguments, Context& context) {
   options.activate = arguments.activate;
   options.linger = node::parse_linger(arguments.linger);
   if (!arguments.timeout.empty()) options.timeout = parse_duration(arguments.timeout, "--timeout");
-  options.trackers = arguments.swarm.checked_trackers();
-  options.listen = arguments.swarm.address();
-  options.ports = arguments.swarm.port_range();
-  options.name = arguments.swarm.name;
-  options.limits = arguments.swarm.limits();
+  arguments.swarm.put_into(options);
   options.owner = arguments.owner;
   options.allocation = node::parse_allocation(arguments.allocation);
   for (const std::string& url : arguments.web_seeds) node::web_seed_url(url, "");

@@ -70,11 +70,7 @@ void seed_folder(const SeedArguments& arguments, Context& context) {
     throw Error(ErrorKind::usage, "--linger: a folder is served until the command is ended");
   node::SeedFolderOptions options;
   options.folder = std::filesystem::absolute(arguments.torrent);
-  options.trackers = arguments.swarm.checked_trackers();
-  options.listen = arguments.swarm.address();
-  options.ports = arguments.swarm.port_range();
-  options.name = arguments.swarm.name;
-  options.limits = arguments.swarm.limits();
+  arguments.swarm.put_into(options);
   Daemon daemon;
   if (arguments.background.daemon) daemon = described_folder(arguments);
   run_service(context, arguments.background, daemon, [&](events::EventSink& events) {
@@ -90,11 +86,7 @@ void seed_one(const SeedArguments& arguments, Context& context) {
   options.torrent = arguments.torrent;
   options.payload = arguments.from;
   options.linger = node::parse_linger(arguments.linger);
-  options.trackers = arguments.swarm.checked_trackers();
-  options.listen = arguments.swarm.address();
-  options.ports = arguments.swarm.port_range();
-  options.name = arguments.swarm.name;
-  options.limits = arguments.swarm.limits();
+  arguments.swarm.put_into(options);
   Daemon daemon;
   if (arguments.background.daemon) daemon = described(arguments, context.log);
   run_service(context, arguments.background, daemon,

@@ -21,6 +21,15 @@ struct SwarmFlags {
   std::string down;
 
   void add_to(CLI::App& command);
+  /// Fills in what a seeder's or peer's options have of these; throws as the functions below.
+  template <class Options>
+  void put_into(Options& options) const {
+    options.trackers = checked_trackers();
+    options.listen = address();
+    options.ports = port_range();
+    options.name = name;
+    options.limits = limits();
+  }
   /// Error{usage} for anything that is not a tracker's URL.
   std::vector<std::string> checked_trackers() const;
   /// Error{usage} for anything that is not an address.

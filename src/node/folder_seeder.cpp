@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <utility>
 
 #include "base/error.hpp"
@@ -105,8 +106,9 @@ class FolderSeeder {
     if (stopping_) return;
     std::set<std::string> here;
     std::error_code ec;
-    for (const fs::directory_entry& entry : fs::directory_iterator(options_.folder, ec))
-      if (entry.path().extension() == ".torrent") here.insert(entry.path().filename().native());
+    for (fs::directory_iterator entry(options_.folder, ec), end; !ec && entry != end;
+         entry.increment(ec))
+      if (entry->path().extension() == ".torrent") here.insert(entry->path().filename().native());
     tell_of_folder(ec ? fmt::format("cannot read {}: {}", options_.folder.native(), ec.message())
                       : std::string());
     if (!ec) drop_missing(here);
@@ -168,8 +170,8 @@ class FolderSeeder {
         opened->metainfo = load_metainfo(torrent.native(), log_);
         places = places_of(torrent, opened->metainfo);
         states = states_of(places);
-        opened->payload = whole_payload(opened->metainfo, places);
-      } catch (const Error& error) {
+        opened->payload = whole_payload(opened->metainfo, places, stop_.get_token());
+      } catch (const std::exception& error) {
         problem = error.what();
       }
       asio::post(io_, [this, name, opened, places = std::move(places), states = std::move(states),
@@ -180,7 +182,7 @@ class FolderSeeder {
         seed->second->places = places;
         seed->second->place_states = states;
         if (problem.empty())
-          serve(name, *seed->second, opened);
+          try_to_serve(name, *seed->second, opened);
         else
           tell_of(name, *seed->second, problem);
       });
@@ -193,7 +195,8 @@ class FolderSeeder {
   }
 
   static std::unique_ptr<Payload> whole_payload(const Metainfo& metainfo,
-                                                const std::vector<fs::path>& places) {
+                                                const std::vector<fs::path>& places,
+                                                const std::stop_token& stop) {
     for (const fs::path& place : places) {
       std::error_code ec;
       const bool may_be = metainfo.is_tree() && fs::is_directory(place, ec);
@@ -201,11 +204,20 @@ class FolderSeeder {
           fs::is_regular_file(place, ec) && fs::file_size(place, ec) == metainfo.length;
       if (!may_be && !is_whole) continue;
       auto payload = std::make_unique<Payload>(metainfo, place, Payload::Access::read);
-      check_payload(metainfo, *payload);
+      check_payload(metainfo, *payload, stop);
       return payload;
     }
     throw Error(ErrorKind::failed, fmt::format("its payload is not there: {} of {} bytes",
                                                places.front().native(), metainfo.length));
+  }
+
+  /// One torrent that cannot be served keeps no other from it.
+  void try_to_serve(const std::string& name, Seed& seed, const std::shared_ptr<Served>& served) {
+    try {
+      serve(name, seed, served);
+    } catch (const Error& error) {
+      tell_of(name, seed, error.what());
+    }
   }
 
   void serve(const std::string& name, Seed& seed, const std::shared_ptr<Served>& served) {
@@ -248,6 +260,9 @@ class FolderSeeder {
     const Metainfo& metainfo = seed.served->metainfo;
     events_.emit(events::Withdrawn{metainfo.tag(), metainfo.info_hash, reason});
     part(seed);
+    // It may have been in the way of another that is the same.
+    for (const auto& [name, other] : seeds_)
+      if (!other->served && !other->opening) other->state.clear();
   }
 
   /// Kept until it has said good-bye to its tracker.
@@ -265,6 +280,7 @@ class FolderSeeder {
 
   void stop() {
     if (std::exchange(stopping_, true)) return;
+    stop_.request_stop();
     timer_.cancel();
     for (const auto& [name, seed] : seeds_)
       if (seed->served) part(*seed);
@@ -280,6 +296,7 @@ class FolderSeeder {
   Log& log_;
   asio::io_context io_{1};
   asio::thread_pool workers_{1};
+  std::stop_source stop_;  ///< what is being hashed is given up
   asio::signal_set signals_;
   asio::steady_timer timer_;
   std::shared_ptr<net::UploadTurns> turns_;

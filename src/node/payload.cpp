@@ -46,7 +46,8 @@ bool piece_matches(const Metainfo& metainfo, PieceIndex piece, std::span<const s
   return sha1(data) == metainfo.piece_sha1[piece.value()];
 }
 
-swarm::Bitfield find_pieces(const Metainfo& metainfo, const Payload& payload, unsigned threads) {
+swarm::Bitfield find_pieces(const Metainfo& metainfo, const Payload& payload, unsigned threads,
+                            const std::stop_token& stop) {
   if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
   const auto most = static_cast<unsigned>(most_hashed_bytes / metainfo.piece_length);
   threads = std::min({threads, metainfo.piece_count(), std::max(1u, most)});
@@ -57,7 +58,8 @@ swarm::Bitfield find_pieces(const Metainfo& metainfo, const Payload& payload, un
   const auto work = [&] {
     try {
       std::vector<std::uint8_t> data(metainfo.piece_length);
-      for (std::uint32_t i = next++; i < metainfo.piece_count(); i = next++) {
+      for (std::uint32_t i = next++; i < metainfo.piece_count() && !stop.stop_requested();
+           i = next++) {
         const PieceIndex piece(i);
         const std::span bytes = std::span(data).first(metainfo.piece_size(piece));
         if (!payload.read(bytes, metainfo.piece_offset(piece))) continue;

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -84,7 +85,9 @@ class Payload {
 };
 
 /// Hashes what is there on `threads` threads (0: all cores, and so few that no more than 128 MiB
-/// are in hand) and returns the pieces that match. A file that ends early has fewer pieces.
-swarm::Bitfield find_pieces(const Metainfo& metainfo, const Payload& payload, unsigned threads = 0);
+/// are in hand) and returns the pieces that match; those found so far when `stop` is requested. A
+/// file that ends early has fewer pieces.
+swarm::Bitfield find_pieces(const Metainfo& metainfo, const Payload& payload, unsigned threads = 0,
+                            const std::stop_token& stop = {});
 
 }  // namespace murder::node

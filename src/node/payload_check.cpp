@@ -17,8 +17,11 @@ std::string file_at(const Metainfo& metainfo, std::uint64_t offset) {
 
 }  // namespace
 
-void check_payload(const Metainfo& metainfo, const Payload& payload) {
-  const swarm::Bitfield have = find_pieces(metainfo, payload);
+void check_payload(const Metainfo& metainfo, const Payload& payload, const std::stop_token& stop) {
+  const swarm::Bitfield have = find_pieces(metainfo, payload, 0, stop);
+  if (stop.stop_requested())
+    throw Error(ErrorKind::failed,
+                fmt::format("{} was not looked at to its end", printable(payload.path().native())));
   if (have.all()) return;
   std::uint32_t first = 0;
   while (have.test(PieceIndex(first))) ++first;

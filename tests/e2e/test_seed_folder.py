@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+import bencode
 from conftest import read_tree
 from swarm import wait_for_event
 
@@ -86,8 +87,22 @@ def test_torrents_come_and_go(swarm, releases, seed_folder, folder, eventually):
                            for event in events(seeder, "warning")), "the same one twice to be told of")
     warned = [event["message"] for event in events(seeder, "warning") if "broken.torrent" in event["message"]]
     assert len(warned) == 1 and "is not served" in warned[0]
+    three.unlink()  # then nothing is in the way of the other any more
+    eventually(lambda: [event["tag"] for event in events(seeder, "started")].count("three") == 2, "the same one to be served")
     seeder.send(15)
     assert seeder.wait().status == 0
+
+
+def test_one_that_cannot_be_announced_keeps_no_other_from_it(start, swarm, releases, folder, eventually):
+    place, [one, two] = releases("one", "two")
+    for torrent, url in ((one, "https://tracker.example/announce"), (two, swarm.tracker_url)):
+        torrent.write_bytes(bencode.encode({**bencode.decode(torrent.read_bytes()), b"announce": url.encode()}))
+    seeder = start("seed", place, "--listen", swarm.new_address(), "--json")
+    eventually(lambda: serves(seeder, "two"), "the other to be served")
+    eventually(lambda: any("one.torrent is not served" in event["message"] for event in events(seeder, "warning")),
+               "the first to be told of")
+    fetch(swarm, two, folder / "host")
+    assert not serves(seeder, "one")
 
 
 def test_what_is_not_whole_is_not_served_until_it_is(swarm, releases, seed_folder, folder, eventually):
