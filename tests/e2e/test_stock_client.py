@@ -57,8 +57,8 @@ def test_aria2_and_murder_peers_share_one_swarm(swarm, release, folder, aria2):
         assert live_release(folder / f"host{number}").name == "v1"
     assert stock.wait().status == 0
     assert digest(folder / "stock/v1.tar.zst") == digest(pack)
-    # It is no host: nobody waits for it, and it counts for nobody.
-    wait_for_event(tracker, "swarm_complete", where=lambda event: event["hosts"] == 3)
+    # Nobody waits for it: a host in effect once it has everything, it may be counted or not yet.
+    assert wait_for_event(tracker, "swarm_complete")["hosts"] in (3, 4)
     assert events(seeder, "peer_banned") == []
 
 
