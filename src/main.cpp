@@ -1,6 +1,7 @@
 // murder: every command.
 #include "cli/app.hpp"
 #include "cli/fleet_release.hpp"
+#include "tls/tls.hpp"
 
 namespace {
 
@@ -26,6 +27,7 @@ void add_commands(CLI::App& app, murder::cli::Action& action) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  murder::tls::install();
   const murder::cli::Program program{
       "gets a release onto every server at once",
       "  murder demo                                          see it work, on this machine\n"

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t max_url_bytes = 2048;
 
-constexpr std::array<std::string_view, 1> http_alone{"http"};
+constexpr std::array<std::string_view, 2> http_schemes{"http", "https"};
 
 /// Throws, naming the URL.
 struct Refuse {
@@ -64,6 +64,17 @@ std::optional<std::uint16_t> take_port(const Refuse& refuse, std::string_view ur
   return port;
 }
 
+/// "http, https and udp".
+std::string listed(std::span<const std::string_view> schemes, std::string_view suffix,
+                   std::string_view last) {
+  std::string text;
+  for (std::size_t i = 0; i < schemes.size(); ++i) {
+    if (i > 0) text += i + 1 < schemes.size() ? ", " : fmt::format(" {} ", last);
+    text += fmt::format("{}{}", schemes[i], suffix);
+  }
+  return text;
+}
+
 }  // namespace
 
 void refuse_url(std::string_view url, const UrlKind& kind, std::string_view reason) {
@@ -81,12 +92,12 @@ Url split_url(std::string_view url, const UrlKind& kind) {
   if (url.find('#') != std::string_view::npos) refuse(url, "it holds a '#'");
   const auto colon = url.find("://");
   if (colon == std::string_view::npos)
-    refuse(url, fmt::format("it does not begin with {}://", fmt::join(kind.schemes, ":// or ")));
+    refuse(url, fmt::format("it does not begin with {}", listed(kind.schemes, "://", "or")));
   Url out;
   std::ranges::transform(url.substr(0, colon), std::back_inserter(out.scheme), to_lower);
   if (std::ranges::find(kind.schemes, out.scheme) == kind.schemes.end())
     refuse(url,
-           fmt::format("murder speaks {}, not {}", fmt::join(kind.schemes, " and "), out.scheme));
+           fmt::format("murder speaks {}, not {}", listed(kind.schemes, "", "and"), out.scheme));
   std::string_view rest = url.substr(colon + 3);
   if (rest.substr(0, rest.find_first_of("/?")).find('@') != std::string_view::npos)
     refuse(out.scheme + "://…", "a user name or password before '@' is not sent");
@@ -98,10 +109,14 @@ Url split_url(std::string_view url, const UrlKind& kind) {
   return out;
 }
 
-HttpUrl parse_http_url(std::string_view url, std::string_view what) {
-  Url parsed = split_url(url, {what, http_alone, "http://HOST[:PORT][/PATH]"});
-  return {std::move(parsed.host), parsed.port.value_or(80),
-          http_target(std::move(parsed.target), "/")};
+HttpUrl parse_http_url(std::string_view url, std::string_view what, bool may_be_secure) {
+  const std::span schemes(http_schemes);
+  const std::string_view meant =
+      may_be_secure ? "http[s]://HOST[:PORT][/PATH]" : "http://HOST[:PORT][/PATH]";
+  Url parsed = split_url(url, {what, may_be_secure ? schemes : schemes.first(1), meant});
+  const bool is_secure = parsed.scheme == "https";
+  return {std::move(parsed.host), parsed.port.value_or(is_secure ? 443 : 80),
+          http_target(std::move(parsed.target), "/"), is_secure};
 }
 
 std::string http_target(std::string target, std::string_view default_path) {

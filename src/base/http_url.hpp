@@ -30,15 +30,18 @@ Url split_url(std::string_view url, const UrlKind& kind);
 /// The same error, for a fault that the caller finds.
 [[noreturn]] void refuse_url(std::string_view url, const UrlKind& kind, std::string_view reason);
 
-/// http://host[:port]/path[?query]; an IPv6 host in brackets.
+/// http[s]://host[:port]/path[?query]; an IPv6 host in brackets.
 struct HttpUrl {
-  std::string host;  ///< without brackets
-  std::uint16_t port = 80;
-  std::string target;  ///< path and query, "/healthz?full=1"
+  std::string host;         ///< without brackets
+  std::uint16_t port = 80;  ///< 443 for https
+  std::string target;       ///< path and query, "/healthz?full=1"
+  bool is_secure = false;   ///< https
 };
 
-/// As split_url() throws. What is accepted is fit for the first line of an HTTP request.
-HttpUrl parse_http_url(std::string_view url, std::string_view what = "URL");
+/// As split_url() throws; https:// only where `may_be_secure`. What is accepted is fit for the
+/// first line of an HTTP request.
+HttpUrl parse_http_url(std::string_view url, std::string_view what = "URL",
+                       bool may_be_secure = false);
 
 /// What an HTTP request's first line names for a target of split_url(): `default_path` for none.
 std::string http_target(std::string target, std::string_view default_path);

@@ -99,19 +99,20 @@ std::vector<InfoHash> parse_scrape_query(std::string_view query);
 std::string encode_scrape_reply(const std::vector<ScrapeEntry>& entries);
 std::vector<ScrapeEntry> parse_scrape_reply(std::string_view body, std::string_view source);
 
-/// A tracker's URL taken apart: http://host[:port]/path[?query], udp://host:port[/path][?query];
+/// A tracker's URL taken apart: http[s]://host[:port]/path[?query], udp://host:port[/path][?query];
 /// IPv6 hosts in brackets.
 struct TrackerUrl {
-  std::string scheme;  ///< "http" or "udp"
+  std::string scheme;  ///< "http", "https" or "udp"
   std::string host;    ///< without brackets
   std::uint16_t port = 80;
   std::string target;  ///< path and query, "/announce"; of UDP trackers it may be empty
   bool is_udp() const { return scheme == "udp"; }
+  bool is_secure() const { return scheme == "https"; }
   std::string to_string() const;
 };
 /// Throws Error{usage}, never repeating a password. For http "/announce" is meant without a path
-/// and 8998 without a port; for udp (BEP 15) a port has to be there. What is accepted is fit for
-/// the first line of an HTTP request.
+/// and 8998 without a port (443 for https); for udp (BEP 15) a port has to be there. What is
+/// accepted is fit for the first line of an HTTP request.
 TrackerUrl parse_tracker_url(std::string_view url);
 /// The same for what murder's own tracker alone knows, which speaks http.
 TrackerUrl parse_own_tracker_url(std::string_view url);

@@ -11,9 +11,11 @@ namespace {
 
 constexpr std::uint16_t default_port = 8998;
 constexpr std::string_view default_path = "/announce";
-constexpr std::array<std::string_view, 2> schemes{"http", "udp"};
-constexpr UrlKind kind{"tracker", schemes, "http://HOST[:PORT][/PATH] or udp://HOST:PORT[/PATH]"};
-constexpr UrlKind kind_of_own{"tracker", schemes, "http://HOST[:PORT]"};
+constexpr std::uint16_t default_secure_port = 443;
+constexpr std::array<std::string_view, 3> schemes{"http", "https", "udp"};
+constexpr UrlKind kind{"tracker", schemes,
+                       "http[s]://HOST[:PORT][/PATH] or udp://HOST:PORT[/PATH]"};
+constexpr UrlKind kind_of_own{"tracker", schemes, "http[s]://HOST[:PORT]"};
 
 }  // namespace
 
@@ -25,9 +27,11 @@ std::string TrackerUrl::to_string() const {
 
 TrackerUrl parse_tracker_url(std::string_view url) {
   Url parsed = split_url(url, kind);
-  if (parsed.scheme == "http")
-    return {std::move(parsed.scheme), std::move(parsed.host), parsed.port.value_or(default_port),
+  if (parsed.scheme != "udp") {
+    const auto port = parsed.scheme == "https" ? default_secure_port : default_port;
+    return {std::move(parsed.scheme), std::move(parsed.host), parsed.port.value_or(port),
             http_target(std::move(parsed.target), default_path)};
+  }
   if (!parsed.port) refuse_url(url, kind, "it names no port, and UDP trackers have no usual one");
   if (parsed.target == "/") parsed.target.clear();
   return {std::move(parsed.scheme), std::move(parsed.host), *parsed.port, std::move(parsed.target)};

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "bittorrent/announce.hpp"
+#include "node/tracker_question.hpp"
 
 namespace murder::cli {
 
@@ -31,7 +32,10 @@ void SwarmFlags::add_to(CLI::App& command) {
 
 std::vector<std::string> SwarmFlags::checked_trackers() const {
   std::vector<std::string> checked;
-  for (const std::string& url : trackers) checked.push_back(parse_tracker_url(url).to_string());
+  for (const std::string& url : trackers) {
+    node::check_tracker_url(url);
+    checked.push_back(parse_tracker_url(url).to_string());
+  }
   return checked;
 }
 

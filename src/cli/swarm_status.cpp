@@ -19,6 +19,7 @@ std::vector<tracker::SwarmView> ask_tracker(const std::string& url) {
   net::HttpGet::Options options;
   options.host = tracker.host;
   options.port = tracker.port;
+  options.is_secure = tracker.is_secure();
   options.target = "/swarms";
   options.timeout = std::chrono::seconds(3);
   net::HttpResult result;

@@ -19,6 +19,7 @@ struct TrackerArguments {
   bool exit_when_complete = false;
   std::string exit_when_idle;
   std::string files;
+  std::string state;
   std::string torrents;
   std::vector<std::string> allowed;
   std::vector<std::string> banned;
@@ -45,9 +46,10 @@ Daemon described(const TrackerArguments& arguments, const node::TrackerOptions& 
   if (options.listen.port != 0) daemon.name = options.listen.to_string();
   if (!options.files.empty()) daemon.place = std::filesystem::absolute(options.files).native();
   daemon.options = fmt::format(
-      "--expect {} {} --exit-when-idle '{}' --files '{}' --torrents '{}' --allow {} --ban {}",
+      "--expect {} {} --exit-when-idle '{}' --files '{}' --state '{}' --torrents '{}' --allow {} "
+      "--ban {}",
       options.expect, options.exit_when_complete, arguments.exit_when_idle, daemon.place,
-      options.torrents.native(), fmt::join(arguments.allowed, ","),
+      options.state.native(), options.torrents.native(), fmt::join(arguments.allowed, ","),
       fmt::join(arguments.banned, ","));
   return daemon;
 }
@@ -83,6 +85,10 @@ void add_tracker(CLI::App& app, Action& action) {
                    "Serve the files in this folder at http://ADDRESS:PORT/files/NAME")
       ->type_name("DIR");
   command
+      ->add_option("--state", arguments->state,
+                   "Keep in this file who has what, and begin with that after a restart")
+      ->type_name("FILE");
+  command
       ->add_option("--torrents", arguments->torrents,
                    "Serve only the torrents in this folder, or whose info-hashes this file lists")
       ->type_name("DIR|FILE");
@@ -107,6 +113,7 @@ void add_tracker(CLI::App& app, Action& action) {
         options.exit_when_idle = parse_duration(arguments->exit_when_idle, "--exit-when-idle");
       options.files = arguments->files;
       // In the background it looks again and again, and from another folder.
+      if (!arguments->state.empty()) options.state = std::filesystem::absolute(arguments->state);
       if (!arguments->torrents.empty())
         options.torrents = std::filesystem::absolute(arguments->torrents);
       options.allowed = ranges(arguments->allowed, "--allow");

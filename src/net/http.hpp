@@ -69,11 +69,15 @@ struct HttpResult {
   std::string body = {};
   /// "cannot connect to 10.0.0.1:8998: Connection refused", "cannot resolve tracker.example: …",
   /// "no answer from 10.0.0.1:8998 within 10 s", "answer of 10.0.0.1:8998 is larger than 8.4 MB"
+  /// "no TLS with store.example:443: its certificate is not trusted: certificate has expired"
   std::string error = {};
   std::string content_range = {};   ///< as the answer has it: "bytes 0-99/200"; empty: none
   std::string retry_after = {};     ///< as the answer has it; empty: none
   bool is_whole_for_range = false;  ///< a range was asked for, and all of a longer file came
 };
+
+/// Whether this program speaks https:// (tls/tls.hpp).
+bool can_fetch_securely();
 
 /// One GET in flight; redirects are not followed. Destroying it cancels; the callback is then never
 /// called. It comes once, from the loop, and may destroy the HttpGet. A name is resolved on a
@@ -84,6 +88,7 @@ class HttpGet {
     std::string host;  ///< name or address
     std::uint16_t port = 80;
     std::string target = "/";
+    bool is_secure = false;                       ///< https://; see can_fetch_securely()
     std::string range;                            ///< "bytes=0-99"; empty: all of it
     Duration timeout = std::chrono::seconds(10);  ///< for the whole exchange
     std::uint64_t max_body_bytes = 8u << 20;

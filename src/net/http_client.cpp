@@ -1,12 +1,6 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 #include <fmt/format.h>
 #include <utility>
 #include <vector>
@@ -16,6 +10,7 @@
 #include "net/connector.hpp"
 #include "net/host_lookup.hpp"
 #include "net/http.hpp"
+#include "net/http_exchange.hpp"
 #include "net/socket.hpp"
 
 namespace murder::net {
@@ -25,14 +20,22 @@ namespace http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+namespace {
+
+MakeTlsExchange make_tls_exchange = nullptr;
+
+}  // namespace
+
+void use_tls(MakeTlsExchange make) { make_tls_exchange = make; }
+bool can_fetch_securely() { return make_tls_exchange != nullptr; }
+
 struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
   Impl(asio::io_context& loop, Options given, Callback whom_to_tell)
       : io(loop),
         options(std::move(given)),
         callback(std::move(whom_to_tell)),
         deadline(std::chrono::steady_clock::now() + options.timeout),
-        timer(loop),
-        socket(loop) {
+        timer(loop) {
     const auto address = IpAddress::parse(options.host);
     server = address ? Endpoint{*address, options.port}.to_string()
                      : fmt::format("{}:{}", printable(options.host), options.port);
@@ -45,12 +48,9 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
   asio::steady_timer timer;
   std::shared_ptr<HostLookup> lookup;
   std::shared_ptr<Connector> connector;
-  tcp::socket socket;
+  std::shared_ptr<HttpExchange> exchange;
   std::string server;                ///< "HOST:PORT", for messages and the Host header
   std::vector<IpAddress> addresses;  ///< not yet tried, the next one last
-  http::request<http::empty_body> request;
-  beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
 
   void start() {
     timer.expires_at(deadline);
@@ -61,6 +61,8 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
     if (!std::all_of(options.target.begin(), options.target.end(), is_printable))
       return fail_from_loop(fmt::format("cannot ask {} for \"{}\": not a valid target", server,
                                         printable(options.target)));
+    if (options.is_secure && !can_fetch_securely())
+      return fail_from_loop(fmt::format("cannot ask {}: this murder speaks no TLS", server));
     lookup = HostLookup::start(
         io, options.host,
         [self = shared_from_this()](std::vector<IpAddress> found, std::string error) {
@@ -97,30 +99,28 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
       if (addresses.empty()) return fail(fmt::format("cannot connect to {}: {}", server, reason));
       return connect();
     }
-    socket = std::move(connected);
-    request.method(http::verb::get);
-    request.target(options.target);
-    request.version(11);
+    HttpExchange::Request request(http::verb::get, options.target, 11);
     request.set(http::field::host, server);
     request.set(http::field::user_agent, "murder/" MURDER_VERSION);
     request.set(http::field::accept, "*/*");
     if (!options.range.empty()) request.set(http::field::range, options.range);
     request.keep_alive(false);
-    http::async_write(socket, request, [self = shared_from_this()](error_code ec, std::size_t) {
-      self->on_written(ec);
+    if (options.is_secure)
+      exchange = make_tls_exchange(std::move(connected), options.host, std::move(request),
+                                   options.max_body_bytes);
+    else
+      exchange = std::make_shared<HttpExchangeOver<tcp::socket>>(
+          std::move(request), options.max_body_bytes, std::move(connected));
+    exchange->start([self = shared_from_this()](error_code ec, const std::string& insecure) {
+      if (!insecure.empty())
+        return self->fail(fmt::format("no TLS with {}: {}", self->server, insecure));
+      self->on_read(ec);
     });
-  }
-
-  void on_written(error_code ec) {
-    if (!callback) return;
-    if (ec) return fail(fmt::format("lost {}: {}", server, ec.message()));
-    parser.body_limit(options.max_body_bytes);
-    http::async_read(socket, buffer, parser,
-                     [self = shared_from_this()](error_code e, std::size_t) { self->on_read(e); });
   }
 
   void on_read(error_code ec) {
     if (!callback) return;
+    HttpExchange::Parser& parser = exchange->parser();
     if (!ec) {
       auto& response = parser.get();
       const auto field = [&](http::field name) { return std::string(response[name]); };
@@ -169,8 +169,7 @@ struct HttpGet::Impl : std::enable_shared_from_this<HttpGet::Impl> {
     timer.cancel();
     if (lookup) lookup->cancel();
     if (connector) connector->cancel();
-    error_code ignored;
-    socket.close(ignored);
+    if (exchange) exchange->close();
   }
 };
 

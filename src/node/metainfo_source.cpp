@@ -16,11 +16,12 @@ namespace {
 constexpr std::uint64_t max_torrent_bytes = 64u << 20;
 
 std::string http_get(const std::string& text) {
-  const HttpUrl url = parse_http_url(text);
+  const HttpUrl url = parse_http_url(text, "URL", net::can_fetch_securely());
   net::HttpGet::Options options;
   options.host = url.host;
   options.port = url.port;
   options.target = url.target;
+  options.is_secure = url.is_secure;
   options.max_body_bytes = max_torrent_bytes;
   boost::asio::io_context io;
   net::HttpResult result;
@@ -37,12 +38,13 @@ std::string http_get(const std::string& text) {
 }  // namespace
 
 Metainfo load_metainfo(const std::string& source, Log& log) {
-  if (source.starts_with("http://")) {
+  const bool is_secure = source.starts_with("https://") && net::can_fetch_securely();
+  if (source.starts_with("http://") || is_secure) {
     log.debug("fetching {}", source);
     return parse_metainfo(http_get(source), source);
   }
   const auto scheme = source.find(':');
-  for (const std::string_view other : {"https", "magnet", "udp", "ftp"})
+  for (const std::string_view other : {"https", "magnet", "udp", "ftp", "ws", "wss"})
     if (scheme != std::string::npos && source.substr(0, scheme) == other)
       throw Error(
           ErrorKind::usage,

@@ -99,6 +99,7 @@ struct TrackerOptions {
   /// Ends when nobody has announced or fetched anything for so long.
   std::optional<Duration> exit_when_idle;
   std::filesystem::path files;        ///< served at /files/NAME; empty: none
+  std::filesystem::path state;        ///< kept over a restart in this file; empty: not at all
   std::filesystem::path torrents;     ///< a TorrentList: those alone are served; empty: all
   std::vector<AddressRange> allowed;  ///< who may announce; empty: everyone who is not banned
   std::vector<AddressRange> banned;

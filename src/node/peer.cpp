@@ -28,6 +28,7 @@
 #include "node/swarm_node.hpp"
 #include "node/transfer_control.hpp"
 #include "node/unpacker.hpp"
+#include "node/web_source.hpp"
 #include "release/pack.hpp"
 
 namespace murder::node {
@@ -52,11 +53,7 @@ Metainfo load_expected(const PeerOptions& options, Log& log) {
     throw Error(ErrorKind::integrity,
                 fmt::format("{} is another torrent: its info-hash is {}, and {} is wanted",
                             options.source, metainfo.info_hash.hex(), options.info_hash->hex()));
-  if (metainfo.is_tree() && !options.web_seeds.empty())
-    throw Error(ErrorKind::usage,
-                fmt::format("--web-seed: {} holds several files, and those are not fetched from "
-                            "web seeds",
-                            options.source));
+  for (const std::string& url : options.web_seeds) check_web_seed(url, metainfo);
   return metainfo;
 }
 

@@ -297,7 +297,7 @@ void SwarmNode::stop(std::function<void()> done) {
   stopping_ = true;
   tick_timer_.cancel();
   dials_.clear();
-  web_gets_.clear();
+  web_requests_.clear();
   listener_.reset();
   for (auto& [key, peer] : peers_)
     if (peer->connection) peer->connection->abandon();

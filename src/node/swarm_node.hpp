@@ -20,11 +20,11 @@
 #include "bittorrent/announce.hpp"
 #include "bittorrent/metainfo.hpp"
 #include "events/event.hpp"
-#include "net/http.hpp"
 #include "net/peer_connection.hpp"
 #include "net/upload_turns.hpp"
 #include "node/payload.hpp"
 #include "node/tracker_question.hpp"
+#include "node/web_request.hpp"
 #include "swarm/engine.hpp"
 
 namespace murder::node {
@@ -42,7 +42,7 @@ struct SwarmNodeOptions {
   std::optional<Endpoint> shared_listener;
   std::shared_ptr<net::UploadTurns> turns;  ///< of all swarms of the process; empty: its own
   std::vector<Endpoint> peers;              ///< known beforehand
-  /// URLs, beside those of the metainfo; web_seed_url() takes them.
+  /// URLs, beside those of the metainfo; they pass check_web_seed().
   std::vector<std::string> web_seeds;
 };
 
@@ -135,8 +135,8 @@ class SwarmNode final : private swarm::Driver {
   };
   static std::vector<WebSeed> make_web_seeds(const Metainfo& metainfo,
                                              const std::vector<std::string>& added, Log& log);
-  void web_answered(const swarm::WebFetch& fetch, std::uint64_t begin, std::uint64_t length,
-                    net::HttpResult result);
+  void web_answered(const swarm::WebFetch& fetch, const WebAnswer& answer,
+                    const std::string& content);
   void web_checked(PieceIndex piece, bool matches, const std::exception_ptr& error,
                    WebChecks& checks);
   void web_ended(const swarm::WebFetch& fetch, swarm::WebOutcome outcome, Duration retry_after,
@@ -178,8 +178,8 @@ class SwarmNode final : private swarm::Driver {
   std::map<Endpoint, std::unique_ptr<net::Dial>> dials_;
   TrackerClient tracker_client_;
   std::unique_ptr<TrackerQuestion> announce_;
-  std::map<std::uint32_t, std::unique_ptr<net::HttpGet>> web_gets_;
-  std::uint32_t next_web_get_ = 0;
+  std::map<std::uint32_t, std::unique_ptr<WebRequest>> web_requests_;
+  std::uint32_t next_web_request_ = 0;
   boost::asio::steady_timer tick_timer_;
   Instant tick_at_ = Instant::max();
   std::uint16_t port_ = 0;

@@ -44,7 +44,7 @@ std::vector<std::string> SwarmNode::choose_trackers(const Metainfo& metainfo,
   const bool is_lonely = options.peers.empty() && options.web_seeds.empty();
   // Nobody would ever find it: its fault is said as that of a flag would be.
   if (usable.empty() && is_lonely && metainfo.web_seeds.empty() && !named.empty())
-    parse_tracker_url(named.front());
+    check_tracker_url(named.front());
   return usable;
 }
 

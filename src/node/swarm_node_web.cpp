@@ -1,6 +1,5 @@
 // A running node and its web seeds: ranges of the payload over HTTP, checked like everything else.
 #include <algorithm>
-#include <ctime>
 #include <fmt/format.h>
 #include <memory>
 #include <utility>
@@ -11,9 +10,6 @@
 
 namespace murder::node {
 namespace {
-
-constexpr Duration patience = std::chrono::seconds(30);
-constexpr double slowest_bytes_per_s = 64 * 1024;
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -30,15 +26,10 @@ struct SwarmNode::WebChecks {
 std::vector<SwarmNode::WebSeed> SwarmNode::make_web_seeds(const Metainfo& metainfo,
                                                           const std::vector<std::string>& added,
                                                           Log& log) {
-  if (metainfo.is_tree()) {
-    if (!metainfo.web_seeds.empty())
-      log.info("the torrent's web seeds are left alone: it holds several files");
-    return {};
-  }
   std::vector<std::string> usable = added;
   for (const std::string& url : metainfo.web_seeds) {
     try {
-      web_seed_url(url, metainfo.name);
+      check_web_seed(url, metainfo);
       if (std::find(usable.begin(), usable.end(), url) == usable.end()) usable.push_back(url);
     } catch (const Error& error) {
       log.info("a web seed of the torrent is left out: {}", error.what());
@@ -54,37 +45,26 @@ void SwarmNode::fetch(const swarm::WebFetch& fetch) {
   ByteRange range{metainfo_.piece_offset(fetch.first), 0};
   for (std::uint32_t i = 0; i < fetch.count; ++i)
     range.length += metainfo_.piece_size(PieceIndex(fetch.first.value() + i));
-  const HttpUrl url = web_seed_url(web_seeds_[fetch.source].url, metainfo_.name);
-  net::HttpGet::Options options;
-  options.host = url.host;
-  options.port = url.port;
-  options.target = url.target;
-  options.range = range.to_header();
-  options.timeout =
-      patience + from_seconds(static_cast<double>(range.length) / slowest_bytes_per_s);
-  options.max_body_bytes = range.length;
-  options.bind_address = options_.listen;
-  log_.debug("asking web seed {} for {}", shown_web_seed(web_seeds_[fetch.source].url),
-             options.range);
-  const std::uint32_t number = next_web_get_++;
-  web_gets_[number] = std::make_unique<net::HttpGet>(
-      io_, std::move(options), [this, number, fetch, range](net::HttpResult result) {
-        const auto finished = std::move(web_gets_.extract(number).mapped());
-        web_answered(fetch, range.begin, range.length, std::move(result));
+  const std::string& url = web_seeds_[fetch.source].url;
+  log_.debug("asking web seed {} for {} of the payload", shown_web_seed(url), range.to_header());
+  const std::uint32_t number = next_web_request_++;
+  web_requests_[number] = std::make_unique<WebRequest>(
+      io_, web_parts(url, metainfo_, range), options_.listen,
+      [this, number, fetch](const WebAnswer& answer, const std::string& bytes) {
+        const auto finished = std::move(web_requests_.extract(number).mapped());
+        web_answered(fetch, answer, bytes);
       });
 }
 
-void SwarmNode::web_answered(const swarm::WebFetch& fetch, std::uint64_t begin,
-                             std::uint64_t length, net::HttpResult result) {
+void SwarmNode::web_answered(const swarm::WebFetch& fetch, const WebAnswer& answer,
+                             const std::string& content) {
   if (stopping_) return;
-  const WebAnswer answer =
-      judge_web_answer(result, {begin, length}, metainfo_.length, std::time(nullptr));
   if (answer.outcome != swarm::WebOutcome::came) {
     web_ended(fetch, answer.outcome, answer.retry_after, answer.reason);
     return;
   }
   const auto checks = std::make_shared<WebChecks>(WebChecks{fetch, fetch.count, std::nullopt});
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(result.body.data());
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(content.data());
   for (std::uint32_t i = 0; i < fetch.count; ++i) {
     const PieceIndex piece(fetch.first.value() + i);
     const std::uint32_t size = metainfo_.piece_size(piece);

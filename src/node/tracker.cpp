@@ -18,6 +18,7 @@
 #include "node/statistics_page.hpp"
 #include "node/swarms_page.hpp"
 #include "node/torrent_list.hpp"
+#include "node/tracker_state.hpp"
 #include "tracker/admission.hpp"
 #include "tracker/registry.hpp"
 
@@ -98,14 +99,17 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
   registry_options.expect = options.expect;
   tracker::Registry registry(registry_options, Random::from_system());
   tracker::Admission admission{options.allowed, options.banned, std::nullopt};
+  const auto warn = [&](const std::string& warning) {
+    log.warning("{}", warning);
+    events.emit(events::Warning{warning});
+  };
   std::optional<TorrentList> torrents;
   if (!options.torrents.empty()) {
-    torrents.emplace(options.torrents, [&](const std::string& warning) {
-      log.warning("{}", warning);
-      events.emit(events::Warning{warning});
-    });
+    torrents.emplace(options.torrents, warn);
     admission.torrents = torrents->torrents();
   }
+  std::optional<TrackerState> state;
+  if (!options.state.empty()) state.emplace(options.state, registry, admission, now(), warn);
   std::optional<FileFolder> files;
   if (!options.files.empty()) files.emplace(options.files);
   Instant last_used = now();
@@ -134,6 +138,7 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
       torrents->refresh();
       admission.torrents = torrents->torrents();
     }
+    if (state) state->refresh(now());
     bool all_complete = true;
     std::uint32_t hosts = 0;
     const auto swarms = registry.swarms(now());
@@ -170,6 +175,7 @@ void run_tracker(const TrackerOptions& options, events::EventSink& events, Log l
   };
   every_second();
   io.run();
+  if (state) state->save();
 }
 
 }  // namespace murder::node

@@ -58,6 +58,7 @@ std::unique_ptr<TrackerQuestion> TrackerClient::ask(const std::string& tracker,
   net::HttpGet::Options options;
   options.host = std::move(url.host);
   options.port = url.port;
+  options.is_secure = url.is_secure();
   const char separator = url.target.find('?') == std::string::npos ? '?' : '&';
   options.target = url.target + separator + to_query(request);
   options.timeout = timeout;
@@ -70,11 +71,17 @@ std::unique_ptr<TrackerQuestion> TrackerClient::ask(const std::string& tracker,
   return question;
 }
 
+void check_tracker_url(const std::string& tracker) {
+  if (parse_tracker_url(tracker).is_secure() && !net::can_fetch_securely())
+    throw Error(ErrorKind::usage, fmt::format("cannot ask tracker '{}': this murder speaks no TLS",
+                                              printable(tracker)));
+}
+
 std::vector<std::string> usable_trackers(const std::vector<std::string>& trackers,
                                          std::string_view source, Log& log) {
   std::vector<std::string> usable;
   for (const std::string& tracker : trackers) try {
-      parse_tracker_url(tracker);
+      check_tracker_url(tracker);
       usable.push_back(tracker);
     } catch (const Error& error) {
       log.info("a tracker of {} is left out: {}", source, error.what());

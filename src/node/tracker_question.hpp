@@ -50,6 +50,9 @@ class TrackerClient {
   std::shared_ptr<net::UdpTrackerMemory> udp_memory_;
 };
 
+/// Throws Error{usage} for what is no tracker's URL, or one that this program cannot ask.
+void check_tracker_url(const std::string& tracker);
+
 /// Those of `trackers` that can be announced to, in their order; of the others the log tells.
 /// `source`: what names them, "the torrent".
 std::vector<std::string> usable_trackers(const std::vector<std::string>& trackers,

@@ -47,13 +47,63 @@ bool fits(std::string_view content_range, const ByteRange& range, std::uint64_t 
          (whole == "*" || number<std::uint64_t>(whole) == total);
 }
 
+bool is_folder(std::string_view url) { return url.substr(0, url.find('?')).ends_with('/'); }
+
+/// Each of its components.
+std::string encode_path(std::string_view path) {
+  std::string encoded;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    if (begin > 0) encoded += '/';
+    encoded += percent_encode(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return encoded;
+}
+
 }  // namespace
 
-HttpUrl web_seed_url(const std::string& url, std::string_view payload_name) {
-  const std::string_view path = std::string_view(url).substr(0, url.find('?'));
-  HttpUrl parsed =
-      parse_http_url(path.ends_with('/') ? url + percent_encode(payload_name) : url, "web seed");
-  return parsed;
+HttpUrl web_seed_url(const std::string& url, std::string_view path) {
+  return parse_http_url(is_folder(url) ? url + encode_path(path) : url, "web seed",
+                        net::can_fetch_securely());
+}
+
+void check_web_seed(const std::string& url, const Metainfo& metainfo) {
+  if (metainfo.is_tree() && url.find('?') != std::string::npos)
+    throw Error(ErrorKind::usage,
+                fmt::format("cannot use web seed '{}': {} holds several files, and a URL with a "
+                            "query names one",
+                            shown_web_seed(url), printable(metainfo.name)));
+  web_seed_url(url, "");
+}
+
+std::vector<WebPart> web_parts(const std::string& url, const Metainfo& metainfo,
+                               const ByteRange& range) {
+  if (!metainfo.is_tree())
+    return {{.url = web_seed_url(url, metainfo.name),
+             .range = range,
+             .total = metainfo.length,
+             .file = "",
+             .is_padding = false}};
+  const std::string folder =
+      fmt::format("{}{}{}/", url, is_folder(url) ? "" : "/", encode_path(metainfo.name));
+  const std::uint64_t end = range.begin + range.length;
+  std::vector<WebPart> parts;
+  auto file = std::ranges::upper_bound(metainfo.files, range.begin, {}, &TorrentFile::offset);
+  if (file != metainfo.files.begin()) --file;
+  for (; file != metainfo.files.end() && file->offset < end; ++file) {
+    const std::uint64_t begin = std::max(range.begin, file->offset);
+    const std::uint64_t stop = std::min(end, file->offset + file->length);
+    if (begin >= stop) continue;
+    WebPart part;
+    part.is_padding = file->is_padding;
+    part.range = {begin - file->offset, stop - begin};
+    part.total = file->length;
+    part.file = printable(file->path);
+    if (!part.is_padding) part.url = web_seed_url(folder, file->path);
+    parts.push_back(std::move(part));
+  }
+  return parts;
 }
 
 std::string shown_web_seed(const std::string& url) {

@@ -108,4 +108,16 @@ void Registry::expire(Instant now) {
   }
 }
 
+RegistryState Registry::state() const {
+  RegistryState state;
+  for (const auto& [info_hash, swarm] : impl_->swarms) state.push_back(swarm.state(info_hash));
+  return state;
+}
+
+void Registry::restore(const RegistryState& state, Instant now) {
+  for (const SwarmState& swarm : state)
+    if (impl_->swarms.size() < max_swarms)
+      impl_->swarms.try_emplace(swarm.info_hash, impl_->options, swarm, now);
+}
+
 }  // namespace murder::tracker

@@ -16,6 +16,7 @@
 #include "base/random.hpp"
 #include "base/units.hpp"
 #include "bittorrent/announce.hpp"
+#include "tracker/state.hpp"
 
 namespace murder::tracker {
 
@@ -63,6 +64,12 @@ class Registry {
   /// announce every 10 whatever they are told). A complete or failed host still counts as one. Call
   /// about once a second.
   void expire(Instant now);
+
+  /// What restore() brings back. The same for as long as nobody says anything new. O(members).
+  RegistryState state() const;
+  /// Before the first announce: as it was. Who was present then has as long to announce again as
+  /// if it had just done so.
+  void restore(const RegistryState& state, Instant now);
 
  private:
   struct Impl;

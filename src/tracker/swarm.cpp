@@ -41,11 +41,92 @@ std::vector<std::size_t> draw_different(std::size_t want, std::size_t bound, Ran
 
 }  // namespace
 
+Swarm::Standing Swarm::standing_of_present(AnnounceRole role, std::uint64_t left, bool failed) {
+  if (role == AnnounceRole::seeder) return Standing::seeder;
+  if (role == AnnounceRole::stock)
+    return left == 0 ? Standing::stock_complete : Standing::stock_waiting;
+  if (failed) return Standing::host_failed;
+  return left == 0 ? Standing::host_complete : Standing::host_waiting;
+}
+
+NodeKind Swarm::node_kind(Standing standing) {
+  switch (standing) {
+    case Standing::seeder:
+      return NodeKind::seeder;
+    case Standing::stock_waiting:
+      return NodeKind::stock_leecher;
+    case Standing::stock_complete:
+      return NodeKind::stock_seed;
+    default:
+      return NodeKind::host;
+  }
+}
+
 Swarm::Swarm(const RegistryOptions& options, Instant now)
     : options_(options),
       graph_(options.degree, options.seeder_degree, options.expect),
       quiet_since_(now),
       last_announce_(now) {}
+
+Swarm::Swarm(const RegistryOptions& options, const SwarmState& state, Instant now)
+    : Swarm(options, now) {
+  downloads_ = state.downloads;
+  most_left_ = state.most_left;
+  shared_names_.insert(state.shared_names.begin(), state.shared_names.end());
+  // Those who left first: where they were, another may be now.
+  for (const bool gone : {true, false}) {
+    for (const MemberState& remembered : state.members) {
+      if (remembered.gone != gone || by_id_.size() >= max_members_per_swarm) continue;
+      Member m;
+      m.id = remembered.id;
+      m.role = remembered.role;
+      m.endpoint = remembered.endpoint;
+      m.name = remembered.name.substr(0, max_name_bytes);
+      m.left = remembered.left;
+      m.links = remembered.links;
+      m.was_waiting = remembered.was_waiting;
+      m.is_stock_host = remembered.downloaded;
+      m.last_seen = now;
+      const bool name_is_identity =
+          m.role == AnnounceRole::host && !m.name.empty() && shared_names_.count(m.name) == 0;
+      const Slot slot = settle(std::move(m), name_is_identity);
+      if (gone) {
+        set_standing(slot, remembered.failed ? Standing::gone_failed : Standing::gone_complete,
+                     now);
+        continue;
+      }
+      set_standing(slot, standing_of_present(remembered.role, remembered.left, remembered.failed),
+                   now);
+      join_graph(slot, remembered.links);
+      touch(slot, now);
+    }
+  }
+}
+
+SwarmState Swarm::state(const InfoHash& info_hash) const {
+  SwarmState state;
+  state.info_hash = info_hash;
+  state.downloads = downloads_;
+  state.most_left = most_left_;
+  state.shared_names.assign(shared_names_.begin(), shared_names_.end());
+  std::sort(state.shared_names.begin(), state.shared_names.end());
+  for (const Member& m : members_) {
+    if (!m.standing) continue;
+    const bool is_failed =
+        m.standing == Standing::host_failed || m.standing == Standing::gone_failed;
+    state.members.push_back({.id = m.id,
+                             .role = m.role,
+                             .endpoint = m.endpoint,
+                             .name = m.name,
+                             .left = m.left,
+                             .links = m.links,
+                             .failed = is_failed,
+                             .gone = !is_present(*m.standing),
+                             .was_waiting = m.was_waiting,
+                             .downloaded = m.is_stock_host});
+  }
+  return state;
+}
 
 AnnounceReply Swarm::announce(const AnnounceRequest& request, const Endpoint& endpoint, Instant now,
                               Random& random) {
@@ -155,6 +236,10 @@ std::optional<Slot> Swarm::admit(const AnnounceRequest& request, const Endpoint&
     supersede(other, request.role, now);
   }
 
+  return settle(std::move(newcomer), name_is_identity);
+}
+
+Slot Swarm::settle(Member newcomer, bool name_is_identity) {
   Slot slot(static_cast<std::uint32_t>(members_.size()));
   if (free_slots_.empty()) {
     members_.emplace_back();
@@ -164,7 +249,7 @@ std::optional<Slot> Swarm::admit(const AnnounceRequest& request, const Endpoint&
   }
   newcomer.generation = member(slot).generation;
   by_id_[newcomer.id] = slot;
-  by_endpoint_[endpoint] = slot;
+  by_endpoint_[newcomer.endpoint] = slot;
   if (name_is_identity) by_name_[newcomer.name] = slot;
   member(slot) = std::move(newcomer);
   return slot;
@@ -196,17 +281,8 @@ void Swarm::update(Slot slot, const AnnounceRequest& request, bool is_new, Insta
   m.links = request.links;
   m.last_seen = now;
 
-  Standing standing = Standing::seeder;
-  NodeKind kind = NodeKind::seeder;
-  if (request.role == AnnounceRole::host) {
-    standing = request.left == 0 ? Standing::host_complete : Standing::host_waiting;
-    if (request.failed) standing = Standing::host_failed;
-    most_left_ = std::max(most_left_, request.left);
-    kind = NodeKind::host;
-  } else if (request.role == AnnounceRole::stock) {
-    standing = request.left == 0 ? Standing::stock_complete : Standing::stock_waiting;
-    kind = request.left == 0 ? NodeKind::stock_seed : NodeKind::stock_leecher;
-  }
+  if (request.role == AnnounceRole::host) most_left_ = std::max(most_left_, request.left);
+  const Standing standing = standing_of_present(request.role, request.left, request.failed);
   if (standing == Standing::host_waiting || standing == Standing::stock_waiting) {
     m.was_waiting = true;
   } else if (standing == Standing::host_complete || standing == Standing::stock_complete) {
@@ -219,17 +295,22 @@ void Swarm::update(Slot slot, const AnnounceRequest& request, bool is_new, Insta
     }
   }
   set_standing(slot, standing, now);
+  join_graph(slot, request.event == AnnounceEvent::started ? 0 : request.links);
+}
 
+/// Its place in the graph follows from where it stands. `links_before`: that a newcomer to the
+/// graph has already.
+void Swarm::join_graph(Slot slot, std::uint32_t links_before) {
+  const Member& m = member(slot);
+  const Standing standing = *m.standing;
   if (standing == Standing::host_failed) {
     graph_.remove(slot);
     return;
   }
-  if (!graph_.contains(slot)) {
-    const bool is_fresh = request.event == AnnounceEvent::started;
-    graph_.add(slot, kind, is_fresh ? 0 : request.links);
-  }
+  const NodeKind kind = node_kind(standing);
+  if (!graph_.contains(slot)) graph_.add(slot, kind, links_before);
   graph_.set_kind(slot, kind);
-  graph_.report(slot, request.links);
+  graph_.report(slot, m.links);
   if (standing == Standing::host_complete) graph_.release_sources(slot);
 }
 

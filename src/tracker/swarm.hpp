@@ -1,6 +1,6 @@
 // One torrent at the tracker: its members, what each has, when it is complete, and the answer to
-// each announce. Soft state: announces alone fill it again after a restart. No I/O; time and
-// randomness are handed in.
+// each announce. Soft state: after a restart announces alone bring back everybody who is still
+// there, and state() those who are not. No I/O; time and randomness are handed in.
 #pragma once
 
 #include <array>
@@ -20,6 +20,7 @@
 #include "tracker/link_graph.hpp"
 #include "tracker/registry.hpp"
 #include "tracker/slot_set.hpp"
+#include "tracker/state.hpp"
 
 namespace murder::tracker {
 
@@ -35,6 +36,8 @@ struct DigestHash {
 class Swarm {
  public:
   Swarm(const RegistryOptions& options, Instant now);
+  /// As it was: who was present then has as long to announce again as if it had just done so.
+  Swarm(const RegistryOptions& options, const SwarmState& state, Instant now);
 
   /// `endpoint`: where others reach this peer.
   AnnounceReply announce(const AnnounceRequest& request, const Endpoint& endpoint, Instant now,
@@ -44,6 +47,7 @@ class Swarm {
   void expire(Instant now);
   ScrapeEntry scrape(const InfoHash& info_hash) const;
   SwarmView view(const InfoHash& info_hash, Instant now) const;
+  SwarmState state(const InfoHash& info_hash) const;
   /// No member is present.
   bool is_deserted() const;
   Instant last_announce() const { return last_announce_; }
@@ -95,6 +99,8 @@ class Swarm {
   std::uint32_t count(Standing standing) const {
     return static_cast<std::uint32_t>(those(standing).size());
   }
+  static Standing standing_of_present(AnnounceRole role, std::uint64_t left, bool failed);
+  static NodeKind node_kind(Standing standing);
   static bool is_present(Standing standing) {
     return standing != Standing::gone_complete && standing != Standing::gone_failed;
   }
@@ -105,10 +111,11 @@ class Swarm {
   void supersede(Slot former, AnnounceRole by, Instant now);
   void move(Slot slot, const Endpoint& endpoint, Instant now);
   void update(Slot slot, const AnnounceRequest& request, bool is_new, Instant now);
+  Slot settle(Member newcomer, bool name_is_identity);
+  void join_graph(Slot slot, std::uint32_t links_before);
   void leave(Slot slot, Instant now);
   void forget(Slot slot, Instant now);
   void set_standing(Slot slot, std::optional<Standing> standing, Instant now);
-  void sync_graph(Slot slot);
   void touch(Slot slot, Instant now);
 
   std::uint32_t hosts() const;

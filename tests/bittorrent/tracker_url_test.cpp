@@ -31,6 +31,8 @@ TEST(TrackerUrl, parts_are_told_apart) {
       {"http://[2001:db8::1]:8998/announce", "http", "2001:db8::1", 8998, "/announce"},
       {"http://[::1]", "http", "::1", 8998, "/announce"},
       {"http://my_host-1/x:y@z", "http", "my_host-1", 8998, "/x:y@z"},
+      {"https://origin", "https", "origin", 443, "/announce"},
+      {"https://origin:8443/a?k=1", "https", "origin", 8443, "/a?k=1"},
       {"udp://origin:6969", "udp", "origin", 6969, ""},
       {"udp://origin:6969/", "udp", "origin", 6969, ""},
       {"UDP://origin:6969/announce", "udp", "origin", 6969, "/announce"},
@@ -41,6 +43,7 @@ TEST(TrackerUrl, parts_are_told_apart) {
     const TrackerUrl parsed = parse_tracker_url(url);
     EXPECT_EQ(parsed.scheme, scheme) << url;
     EXPECT_EQ(parsed.is_udp(), scheme == "udp") << url;
+    EXPECT_EQ(parsed.is_secure(), scheme == "https") << url;
     EXPECT_EQ(parsed.host, host) << url;
     EXPECT_EQ(parsed.port, port) << url;
     EXPECT_EQ(parsed.target, target) << url;
@@ -52,9 +55,9 @@ TEST(TrackerUrl, parts_are_told_apart) {
 
 TEST(TrackerUrl, what_is_no_trackers_url_is_refused_with_a_reason) {
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"", "does not begin with http:// or udp://"},
-      {"origin:8998", "does not begin with http:// or udp://"},
-      {"https://origin/announce", "murder speaks http and udp, not https"},
+      {"", "does not begin with http://, https:// or udp://"},
+      {"origin:8998", "does not begin with http://, https:// or udp://"},
+      {"wss://origin/announce", "murder speaks http, https and udp, not wss"},
       {"udp://origin", "names no port"},
       {"udp://origin/announce", "names no port"},
       {"udp://origin:0/announce", "its port is not 1 to 65535"},

@@ -21,6 +21,7 @@ import pytest
 
 from fleet_lab import make_fleet_lab
 from shaped import ShapedSwarm, shaped_net
+from small_disk import SmallDisk
 from swarm import Swarm
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -301,6 +302,22 @@ def fleet_lab(start_program, murder, folder):
         numbers = itertools.count()
         yield lambda hosts, **asked: labs.enter_context(make_fleet_lab(
             start_program, murder, folder / f"lab-{next(numbers)}", hosts=hosts, **asked))
+
+
+@pytest.fixture
+def small_disk(folder):
+    """small_disk(bytes): a disk of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    disks = []
+
+    def make(size):
+        disks.append(SmallDisk(folder / f"disk{len(disks)}", size))
+        return disks[-1]
+
+    yield make
+    for disk in disks:
+        disk.close()
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def test_pack_refuses_an_output_of_the_wrong_kind(run, make_tree, folder):
 
 def test_pack_refuses_a_tracker_that_is_no_address(run, make_tree, folder):
     source = make_tree(folder / "source", {"file": 1000})
-    for url in ("udp://127.0.0.1", "https://127.0.0.1:1/", "127.0.0.1:8998", "http://", "http://host:99999/", ""):
+    for url in ("udp://127.0.0.1", "wss://127.0.0.1:1/", "127.0.0.1:8998", "http://", "http://host:99999/", ""):
         run("pack", source, "-o", folder / "v1.tar.zst", "--tracker", url, expect=2)
     assert_nothing_written(folder)
 
@@ -240,7 +240,7 @@ def test_a_torrent_that_is_not_there_or_not_readable_is_named(run, start_program
     assert not (folder / "dest").exists()
 
 
-@pytest.mark.parametrize("source", ["https://127.0.0.1/v1.torrent", "magnet:?xt=urn:btih:" + "a" * 40,
+@pytest.mark.parametrize("source", ["wss://127.0.0.1/v1.torrent", "magnet:?xt=urn:btih:" + "a" * 40,
                                     "ftp://127.0.0.1/v1.torrent", "http://", "http://host:0/x",
                                     "http://user:secret@127.0.0.1/x"])
 def test_a_torrent_from_where_murder_cannot_fetch_is_a_usage_error(run, folder, source):
@@ -293,7 +293,7 @@ def test_seed_refuses_a_payload_that_is_not_the_torrents(run, good, folder):
     ("peer", "TORRENT", "--to", "DEST", "--port", "70000"),
     ("peer", "TORRENT", "--to", "DEST", "--listen", "here"),
     ("peer", "TORRENT", "--to", "DEST", "--tracker", "udp://127.0.0.1"),
-    ("peer", "TORRENT", "--to", "DEST", "--tracker", "https://127.0.0.1:1"),
+    ("peer", "TORRENT", "--to", "DEST", "--tracker", "wss://127.0.0.1:1"),
     ("status", "--tracker", "udp://127.0.0.1:1"),
     ("peer", "TORRENT", "--to", "DEST", "--owner", "no-such-user-here"),
     ("peer", "TORRENT", "--to", "DEST", "--file-only", "--activate"),

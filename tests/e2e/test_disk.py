@@ -2,59 +2,15 @@
 says what is needed, and a rerun finishes the job.
 """
 
-import contextlib
 import os
 import re
 import signal
-import subprocess
 
 import pytest
 
 from swarm import differences, error_of, events, live_release, snapshot, wait_for_event
 
 MB = 1_000_000
-
-
-class SmallDisk:
-    """A tmpfs of a size that can be changed."""
-
-    def __init__(self, path, size):
-        self.path = path
-        path.mkdir()
-        self._mount("-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs")
-
-    def _mount(self, *arguments):
-        subprocess.run(["mount", *arguments, self.path], check=True, timeout=120)
-
-    def resize(self, size):
-        self._mount("-o", f"remount,size={size}")
-
-    def fill(self):
-        """Takes all that is free; the way to give it back."""
-        filler = self.path / "filler"
-        with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
-            while file.write(bytes(100_000)) == 100_000:
-                pass
-        return filler.unlink
-
-    def close(self):
-        subprocess.run(["umount", "--lazy", self.path], check=True, timeout=120)
-
-
-@pytest.fixture
-def small_disk(folder):
-    """small_disk(bytes): a disk of its own for a DEST."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    disks = []
-
-    def make(size):
-        disks.append(SmallDisk(folder / f"disk{len(disks)}", size))
-        return disks[-1]
-
-    yield make
-    for disk in disks:
-        disk.close()
 
 
 @pytest.fixture

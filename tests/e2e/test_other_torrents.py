@@ -207,8 +207,6 @@ def test_a_folder_that_is_not_what_the_torrent_describes_is_not_served(start, ru
     assert "data/deep/er/blob has 4999999 bytes, not 5000000" in refusal()
     blob.unlink()
     assert "data/deep/er/blob is missing" in refusal()
-    web = run("peer", torrent, "--to", folder / "host", "--web-seed", "http://127.0.0.1:1/x/", "--json", expect=2)
-    assert "several files" in error_of(web)
 
 
 def test_a_folder_goes_to_a_stock_client_and_from_it(clients, site, folder):

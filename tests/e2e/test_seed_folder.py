@@ -95,7 +95,7 @@ def test_torrents_come_and_go(swarm, releases, seed_folder, folder, eventually):
 
 def test_one_that_cannot_be_announced_keeps_no_other_from_it(start, swarm, releases, folder, eventually):
     place, [one, two] = releases("one", "two")
-    for torrent, url in ((one, "https://tracker.example/announce"), (two, swarm.tracker_url)):
+    for torrent, url in ((one, "wss://tracker.example/announce"), (two, swarm.tracker_url)):
         torrent.write_bytes(bencode.encode({**bencode.decode(torrent.read_bytes()), b"announce": url.encode()}))
     seeder = start("seed", place, "--listen", swarm.new_address(), "--json")
     eventually(lambda: serves(seeder, "two"), "the other to be served")

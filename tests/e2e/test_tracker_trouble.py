@@ -165,7 +165,7 @@ def test_dead_trackers_of_every_kind_are_passed_over(swarm, release, folder, udp
     refusing.connect(refusing.getsockname())  # what comes from others finds nobody there
     swarm.tracker()
     metainfo = bencode.decode(torrent.read_bytes())
-    metainfo[b"announce-list"] = [["https://127.0.0.1/announce", udp_url(silent)], [udp_url(refusing)],
+    metainfo[b"announce-list"] = [["wss://127.0.0.1/announce", udp_url(silent)], [udp_url(refusing)],
                                   [swarm.tracker_url]]
     torrent.write_bytes(bencode.encode(metainfo))
     swarm.tracker_url, url = None, swarm.tracker_url
@@ -176,7 +176,7 @@ def test_dead_trackers_of_every_kind_are_passed_over(swarm, release, folder, udp
     assert told == [(udp_url(silent), False), (udp_url(refusing), False), (url, True)]
     reasons = [event["reason"] for event in result.events("tracker")]
     assert "no answer" in reasons[0] and "Connection refused" in reasons[1]
-    assert "murder speaks http and udp, not https" in result.err
+    assert "murder speaks http, https and udp, not wss" in result.err
     assert silent.recv(100)[:8] == bytes.fromhex("0000041727101980")
     assert_staged(release, folder / "host")
 
@@ -199,10 +199,10 @@ def test_who_has_the_release_already_tells_the_tracker_that_answers(swarm, relea
 def test_a_torrent_with_no_tracker_that_can_be_asked_is_refused(run, release, folder):
     torrent = release[2]
     metainfo = bencode.decode(torrent.read_bytes())
-    metainfo[b"announce"] = "https://127.0.0.1/announce"
+    metainfo[b"announce"] = "wss://127.0.0.1/announce"
     torrent.write_bytes(bencode.encode(metainfo))
     result = run("peer", torrent, "--to", folder / "host", "--json", expect=2)
-    assert "https://127.0.0.1/announce" in error_of(result)
+    assert "wss://127.0.0.1/announce" in error_of(result)
 
 
 def peak_kib(pid):

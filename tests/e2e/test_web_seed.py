@@ -2,12 +2,15 @@
 harm nobody.
 """
 
+import hashlib
 import signal
+import urllib.parse
 
 import pytest
 
 import bencode
-from swarm import error_of, events, live_release, wait_for_event, wait_for_share
+from swarm import (differences, error_of, events, live_release, snapshot, wait_for_event,
+                   wait_for_share)
 from web_server import WebServer
 
 
@@ -134,12 +137,105 @@ def test_a_web_seed_without_ranges_is_said_and_left(swarm, served, folder):
 
 def test_a_bad_url_is_refused_before_anything_is_done(swarm, run, make_tree, folder):
     source = make_tree(folder / "source", {"app": 1000})
-    result = run("pack", source, "-o", folder / "a.tar.zst", "--web-seed", "https://store/a",
+    result = run("pack", source, "-o", folder / "a.tar.zst", "--web-seed", "ftp://store/a",
                  "--json", expect=2)
-    assert "cannot use web seed 'https://store/a'" in error_of(result)
+    assert "cannot use web seed 'ftp://store/a'" in error_of(result)
     assert not (folder / "a.tar.zst").exists()
     _, torrent = swarm.pack(source, "v1")
     result = run("peer", torrent, "--to", folder / "host", "--web-seed", "store/a", "--json",
                  expect=2)
     assert "it does not begin with http://" in error_of(result)
+    assert not (folder / "host").exists()
+
+
+# --- torrents of several files ------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(make_tree, folder):
+    return make_tree(folder / "from/my site", {
+        "bin/app": 700_001, "etc/conf": b"x" * 50, "etc/empty": b"", "100% ü/a+b": 90_000,
+        **{f"many/f{n}": 3000 + n for n in range(20)}})
+
+
+@pytest.fixture
+def serving(site):
+    """serving(): a WebServer of the site, at its URL's /store/."""
+    servers = []
+
+    def make():
+        files = {"/store/" + urllib.parse.quote(str(path.relative_to(site.parent))): path.read_bytes()
+                 for path in site.rglob("*") if path.is_file()}
+        servers.append(WebServer(b"", files=files))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def torrent_of(site, piece_length, padded, **keys):
+    """Of v1, by the files' names in order; `padded`: every file begins with a piece (BEP 47)."""
+    payload, files = b"", []
+    for path in sorted(path for path in site.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        files.append({b"length": len(content), b"path": [part.encode() for part in path.relative_to(site).parts]})
+        payload += content
+        gap = -len(payload) % piece_length
+        if padded and gap > 0:
+            files.append({b"length": gap, b"path": [b".pad", str(gap).encode()], b"attr": b"p"})
+            payload += bytes(gap)
+    pieces = b"".join(hashlib.sha1(payload[at:at + piece_length]).digest()
+                      for at in range(0, len(payload), piece_length))
+    info = {b"files": files, b"name": site.name.encode(), b"piece length": piece_length, b"pieces": pieces}
+    torrent = site.parent / "site.torrent"
+    torrent.write_bytes(bencode.encode({b"info": info, **{key.encode(): value for key, value in keys.items()}}))
+    return torrent
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_files_of_a_torrent_come_each_from_its_own_place(swarm, site, serving, folder, padded):
+    server = serving()
+    torrent = torrent_of(site, 32768, padded, **{"url-list": f"{server.url}/store"})
+    swarm.tracker("--expect", "2")
+    peers = [swarm.peer(torrent, folder / f"host{n}", "--file-only") for n in range(2)]
+    for number, peer in enumerate(peers):
+        result = peer.wait()
+        assert result.status == 0, result
+        assert differences(snapshot(site), snapshot(folder / f"host{number}/my site")) == []
+    assert not any(".pad" in path or path.endswith("/empty") for path in server.paths)
+    whole = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+    assert server.bytes_taken < 1.7 * whole
+
+
+def test_a_file_that_is_not_there_is_named_and_another_web_seed_gives_it(swarm, site, serving, folder):
+    lacking, good = serving(), serving()
+    lacking.files = {path: content for path, content in lacking.files.items() if "app" not in path}
+    torrent = torrent_of(site, 32768, False, **{"url-list": [f"{lacking.url}/store/"]})
+    peer = swarm.peer(torrent, folder / "host", "--file-only", "--linger", "none")
+    state = wait_for_event(peer, "web_seed", where=lambda event: not event["ok"])
+    assert "bin/app: HTTP status 404" in state["reason"] and not state["banned"]
+    peer.kill()
+    peer.wait()
+    result = swarm.peer(torrent, folder / "host", "--file-only", "--linger", "none",
+                        "--web-seed", f"{good.url}/store/").wait()
+    assert result.status == 0, result
+    assert differences(snapshot(site), snapshot(folder / "host/my site")) == []
+
+
+def test_another_version_of_a_file_bans_the_web_seed(swarm, site, serving, folder):
+    server = serving()
+    app = next(path for path in server.files if path.endswith("app"))
+    server.files[app] = bytes(len(server.files[app]))
+    torrent = torrent_of(site, 32768, False, **{"url-list": f"{server.url}/store/"})
+    peer = swarm.peer(torrent, folder / "host", "--file-only", "--timeout", "20s")
+    state = wait_for_event(peer, "web_seed", where=lambda event: event["banned"])
+    assert "wrong data" in state["reason"]
+    peer.kill()
+
+
+def test_a_url_with_a_query_cannot_name_several_files(swarm, run, site, folder):
+    torrent = torrent_of(site, 32768, False)
+    result = run("peer", torrent, "--to", folder / "host", "--web-seed", "http://store/a?signature=s", "--json", expect=2)
+    assert "holds several files" in error_of(result) and "signature" not in error_of(result)
     assert not (folder / "host").exists()

@@ -10,11 +10,13 @@ class WebServer:
     """Serves the bytes `content` under every path.
 
     `fault`: called with the number of the request (from 0 on) and its handler; True: it has
-    answered, or not, by itself. `taken`: the ranges that went out, as (begin, length).
+    answered, or not, by itself. `taken`: the ranges that went out, as (begin, length). `files`: what is
+    served under its own path instead. `wrap`: makes another of the listening socket, for TLS.
     """
 
-    def __init__(self, content, address="127.0.0.1"):
+    def __init__(self, content, address="127.0.0.1", files=None, wrap=None):
         self.content, self.fault = content, lambda number, handler: False
+        self.files = files
         self.paths, self.taken, self.requests = [], [], 0
         self._lock = threading.Lock()
         seed = self
@@ -33,7 +35,9 @@ class WebServer:
 
             def send_part(self, up_to=None):
                 """Of what was asked for, so many bytes: with fewer the connection is cut."""
-                content = seed.content
+                content = seed.content if seed.files is None else seed.files.get(self.path)
+                if content is None:
+                    return self.refuse(404)
                 asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"])
                 begin, last = (int(number) for number in asked.groups())
                 part = content[begin:last + 1]
@@ -61,6 +65,8 @@ class WebServer:
 
         self._server = http.server.ThreadingHTTPServer((address, 0), Handler)
         self._server.daemon_threads = True
+        if wrap is not None:
+            self._server.socket = wrap(self._server.socket)
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
         self.port = self._server.server_port

@@ -3,8 +3,9 @@
 
     check_layers.py ROOT      one line on stdout for each violation; exit status 1 if there is any
 
-Also checked: Boost.Beast is included by src/net/*.cpp alone (it triples the build time of whatever
-includes it), and every header has #pragma once.
+Also checked: Boost.Beast is included by src/net/*.cpp and src/net/http_exchange.hpp alone, and that
+by src/net/*.cpp and src/tls/*.cpp alone (Beast triples the build time of whatever includes it), and
+every header has #pragma once.
 """
 
 import pathlib
@@ -15,11 +16,12 @@ FLOORS = {
     "base": 0,
     "events": 1, "bittorrent": 1, "release": 1, "orders": 1,
     "swarm": 2, "tracker": 2, "net": 2,
-    "host": 3, "lab": 3,
+    "host": 3, "lab": 3, "tls": 3,
     "node": 4, "sim": 4,
     "agent": 5, "fleet": 5,
     "cli": 6,
 }
+BEAST_HEADER = "net/http_exchange.hpp"
 ROOF = 7  # main.cpp and whatever else lies in src/ itself
 
 SOURCE_FOLDERS = ("src", "tests", "fuzz", "bench")
@@ -50,9 +52,12 @@ def check_file(path, text):
 
     for line, bracket, target in includes(text):
         where = f"{path}:{line}"
+        is_source = in_src and path.suffix == ".cpp"
         if target.startswith("boost/beast"):
-            if not (in_src and own == "net" and path.suffix == ".cpp"):
-                yield f"{where}: Boost.Beast is for src/net/*.cpp alone"
+            if not (is_source and own == "net") and path.as_posix() != "src/" + BEAST_HEADER:
+                yield f"{where}: Boost.Beast is for src/net/*.cpp and {BEAST_HEADER} alone"
+        if target == BEAST_HEADER and not (is_source and own in ("net", "tls")):
+            yield f"{where}: {BEAST_HEADER} brings Boost.Beast: for src/net/*.cpp and src/tls/*.cpp"
         if not in_src:
             continue
         folder = target.split("/", 1)[0] if "/" in target else None

@@ -37,6 +37,8 @@ class CheckLayers(unittest.TestCase):
             "src/cli/run.hpp": HEADER + '#include "node/peer.hpp"\n#include "cli/flags.hpp"\n',
             "src/node/peer.cpp": '#include <vector>\n#include "base/units.hpp"\n',
             "src/net/http.cpp": "#include <boost/beast/http.hpp>\n",
+            "src/net/http_exchange.hpp": HEADER + "#include <boost/beast/http.hpp>\n",
+            "src/tls/tls.cpp": '#include "net/http_exchange.hpp"\n',
             "tests/base/units_test.cpp": '#include "cli/run.hpp"\n#include "support.hpp"\n',
         })
 
@@ -71,13 +73,21 @@ class CheckLayers(unittest.TestCase):
     def test_beast_in_a_header_of_net(self):
         self.assert_fails(
             {"src/net/http.hpp": HEADER + "#include <boost/beast/core.hpp>\n"},
-            "src/net/http.hpp:2: Boost.Beast is for src/net/*.cpp alone")
+            "src/net/http.hpp:2: Boost.Beast is for src/net/*.cpp and net/http_exchange.hpp alone")
 
     def test_beast_elsewhere(self):
-        for name in ("src/node/a.cpp", "src/main.cpp", "tests/net/http_test.cpp", "fuzz/a.cpp"):
+        for name in ("src/node/a.cpp", "src/tls/a.cpp", "src/main.cpp", "tests/net/http_test.cpp", "fuzz/a.cpp"):
             with self.subTest(name):
                 self.assert_fails({name: "#include <boost/beast.hpp>\n"},
-                                  f"{name}:1: Boost.Beast is for src/net/*.cpp alone")
+                                  f"{name}:1: Boost.Beast is for src/net/*.cpp and net/http_exchange.hpp alone")
+
+    def test_the_header_that_brings_beast(self):
+        for name, begin in (("src/node/a.cpp", ""), ("src/net/a.hpp", HEADER)):
+            with self.subTest(name):
+                self.assert_fails(
+                    {name: begin + '#include "net/http_exchange.hpp"\n'},
+                    f"{name}:{2 if begin else 1}: net/http_exchange.hpp brings Boost.Beast: for"
+                    " src/net/*.cpp and src/tls/*.cpp")
 
     def test_header_without_pragma_once(self):
         for name in ("src/base/a.hpp", "tests/base/a.hpp", "bench/a.hpp"):

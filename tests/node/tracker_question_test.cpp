@@ -67,7 +67,9 @@ TEST_F(AskingTrackers, over_http_the_trackers_words_are_told_whatever_the_status
 }
 
 TEST_F(AskingTrackers, what_is_no_tracker_is_refused_or_left_out) {
-  EXPECT_THROW(ask("https://origin/announce"), Error);
+  EXPECT_THROW(ask("wss://origin/announce"), Error);
+  ask("https://origin/announce");
+  EXPECT_EQ(wait().problem, "cannot ask origin:443: this murder speaks no TLS");
   Log log = Log::silent();
   EXPECT_EQ(usable_trackers({"https://a/announce", "udp://b:6969", "wss://c", "http://d"},
                             "the torrent", log),

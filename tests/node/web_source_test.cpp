@@ -2,6 +2,8 @@
 #include "node/web_source.hpp"
 
 #include <gtest/gtest.h>
+#include <string>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -26,10 +28,57 @@ WebAnswer judged(unsigned status, std::size_t bytes, const std::string& content_
 TEST(WebSeedUrl, a_folder_gets_the_name_and_a_file_is_taken_as_it_is) {
   EXPECT_EQ(web_seed_url("http://store/releases/", "v1.tar.zst").target, "/releases/v1.tar.zst");
   EXPECT_EQ(web_seed_url("http://store/other-name", "v1.tar.zst").target, "/other-name");
-  EXPECT_EQ(web_seed_url("http://store/a/", "b c%/é").target, "/a/b%20c%25%2F%C3%A9");
+  EXPECT_EQ(web_seed_url("http://store/a/", "b c%/é").target, "/a/b%20c%25/%C3%A9");
   EXPECT_EQ(web_seed_url("http://store/f?signature=/", "n").target, "/f?signature=/");
-  EXPECT_THROW(web_seed_url("https://store/f", "n"), Error);
+  EXPECT_THROW(web_seed_url("https://store/f", "n"), Error) << "without tls::install()";
   EXPECT_THROW(web_seed_url("ftp://store/f", "n"), Error);
+}
+
+Metainfo tree() {
+  Metainfo metainfo;
+  metainfo.name = "a b";
+  metainfo.length = 100;
+  metainfo.files = {{.path = "one", .length = 10, .offset = 0},
+                    {.path = "empty", .length = 0, .offset = 10},
+                    {.path = ".pad/6", .length = 6, .offset = 10, .is_padding = true},
+                    {.path = "d/two%", .length = 84, .offset = 16}};
+  return metainfo;
+}
+
+/// "TARGET BEGIN+LENGTH/TOTAL" of each part, "zeros LENGTH" of padding.
+std::vector<std::string> shown(const std::vector<WebPart>& parts) {
+  std::vector<std::string> lines;
+  for (const WebPart& part : parts) {
+    const std::string length = std::to_string(part.range.length);
+    lines.push_back(part.is_padding ? "zeros " + length
+                                    : part.url.target + " " + std::to_string(part.range.begin) +
+                                          "+" + length + "/" + std::to_string(part.total));
+  }
+  return lines;
+}
+
+using Lines = std::vector<std::string>;
+
+TEST(WebParts, of_one_file_are_one) {
+  Metainfo metainfo;
+  metainfo.name = "v1";
+  metainfo.length = 100;
+  EXPECT_EQ(shown(web_parts("http://store/x/", metainfo, {10, 20})), Lines{"/x/v1 10+20/100"});
+  EXPECT_EQ(shown(web_parts("http://store/x?y/", metainfo, {0, 100})), Lines{"/x?y/ 0+100/100"});
+}
+
+TEST(WebParts, of_several_files_are_each_in_its_own) {
+  EXPECT_EQ(shown(web_parts("http://store/x", tree(), {0, 100})),
+            (Lines{"/x/a%20b/one 0+10/10", "zeros 6", "/x/a%20b/d/two%25 0+84/84"}));
+  EXPECT_EQ(shown(web_parts("http://store/x/", tree(), {4, 6})), Lines{"/x/a%20b/one 4+6/10"});
+  EXPECT_EQ(shown(web_parts("http://store", tree(), {12, 10})),
+            (Lines{"zeros 4", "/a%20b/d/two%25 0+6/84"}));
+  EXPECT_EQ(shown(web_parts("http://store/", tree(), {99, 1})), Lines{"/a%20b/d/two%25 83+1/84"});
+}
+
+TEST(WebParts, of_several_files_cannot_be_asked_for_with_a_query) {
+  EXPECT_THROW(check_web_seed("http://store/x?signature=1", tree()), Error);
+  EXPECT_NO_THROW(check_web_seed("http://store/x", tree()));
 }
 
 TEST(WebSeedUrl, a_signature_is_not_shown) {

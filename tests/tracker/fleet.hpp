@@ -3,9 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "tracker/registry.hpp"
+#include "tracker/state.hpp"
 
 namespace murder::tracker::test {
 
@@ -64,8 +66,15 @@ inline AnnounceRequest stock(std::uint32_t n, std::uint64_t left = everything,
 
 /// A registry with one torrent and a clock that tests move.
 struct Tracker {
-  explicit Tracker(RegistryOptions options = {}, std::uint64_t seed = 1)
-      : registry(options, Random(seed)) {}
+  explicit Tracker(RegistryOptions with = {}, std::uint64_t seed = 1)
+      : options(with), registry(std::make_unique<Registry>(with, Random(seed))) {}
+
+  /// Ends, and begins again with the state that it has written.
+  void restart() {
+    const std::string file = encode_state(registry->state());
+    registry = std::make_unique<Registry>(options, Random(2));
+    registry->restore(parse_state(file, "state"), now);
+  }
 
   /// The request comes from address(n), where n is in the peer's id.
   AnnounceReply announce(const AnnounceRequest& r) {
@@ -73,19 +82,20 @@ struct Tracker {
     const std::uint32_t n = static_cast<std::uint32_t>(id[16]) << 24 |
                             static_cast<std::uint32_t>(id[17]) << 16 |
                             static_cast<std::uint32_t>(id[18]) << 8 | id[19];
-    return registry.announce(r, address(n), now);
+    return registry->announce(r, address(n), now);
   }
   AnnounceReply announce_from(std::uint32_t where, const AnnounceRequest& r) {
-    return registry.announce(r, address(where), now);
+    return registry->announce(r, address(where), now);
   }
   void wait(Duration time) {
     now += time;
-    registry.expire(now);
+    registry->expire(now);
   }
-  SwarmView view() const { return registry.swarms(now).at(0); }
-  ScrapeEntry scrape() const { return registry.scrape({torrent(1)}).at(0); }
+  SwarmView view() const { return registry->swarms(now).at(0); }
+  ScrapeEntry scrape() const { return registry->scrape({torrent(1)}).at(0); }
 
-  Registry registry;
+  RegistryOptions options;
+  std::unique_ptr<Registry> registry;
   Instant now{std::chrono::hours(1)};
 };
 

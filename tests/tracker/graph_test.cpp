@@ -451,7 +451,7 @@ TEST(Graph, two_of_different_families_are_both_told_to_dial) {
   const IpAddress v6 = *IpAddress::parse("2001:db8::1");
   Tracker tracker;
   const auto from_v6 = [&](AnnounceEvent event) {
-    return tracker.registry.announce(seeder(1000, event), v6, tracker.now).fleet->dial;
+    return tracker.registry->announce(seeder(1000, event), v6, tracker.now).fleet->dial;
   };
   EXPECT_TRUE(from_v6(AnnounceEvent::started).empty());
   EXPECT_EQ(tracker.announce(host(0)).fleet->dial, (std::vector<Endpoint>{{v6, 8999}}));

@@ -131,7 +131,7 @@ TEST(Identity, the_same_peer_in_another_role_is_counted_in_that_one_alone) {
 
 Endpoint known_endpoint(const AnnounceRequest& request, const IpAddress& remote) {
   Tracker tracker;
-  tracker.registry.announce(request, remote, tracker.now);
+  tracker.registry->announce(request, remote, tracker.now);
   return tracker.view().slowest.at(0).endpoint;
 }
 
@@ -161,7 +161,7 @@ TEST(Addresses, port_0_is_refused) {
   AnnounceRequest r = host(1);
   r.port = 0;
   EXPECT_FALSE(tracker.announce(r).failure_reason.empty());
-  EXPECT_TRUE(tracker.registry.swarms(tracker.now).empty());
+  EXPECT_TRUE(tracker.registry->swarms(tracker.now).empty());
 }
 
 }  // namespace

@@ -212,9 +212,9 @@ TEST(Silence, of_all_for_an_hour_forgets_the_swarm) {
   Tracker tracker;
   tracker.announce(host(1, 0));
   tracker.wait(seconds(3599));
-  EXPECT_EQ(tracker.registry.swarms(tracker.now).size(), 1u);
+  EXPECT_EQ(tracker.registry->swarms(tracker.now).size(), 1u);
   tracker.wait(seconds(1));
-  EXPECT_TRUE(tracker.registry.swarms(tracker.now).empty());
+  EXPECT_TRUE(tracker.registry->swarms(tracker.now).empty());
 }
 
 TEST(Intervals, grow_with_the_fleet_for_our_peers_and_are_short_for_stock_ones_while_it_matters) {
@@ -256,9 +256,9 @@ TEST(Counts, scrapes_answer_for_what_is_known) {
   other.info_hash = torrent(2);
   tracker.announce(host(1));
   tracker.announce(other);
-  EXPECT_EQ(tracker.registry.scrape({}).size(), 2u);
-  EXPECT_EQ(tracker.registry.scrape({torrent(9)}).size(), 0u);
-  const auto one = tracker.registry.scrape({torrent(9), torrent(2)});
+  EXPECT_EQ(tracker.registry->scrape({}).size(), 2u);
+  EXPECT_EQ(tracker.registry->scrape({torrent(9)}).size(), 0u);
+  const auto one = tracker.registry->scrape({torrent(9), torrent(2)});
   ASSERT_EQ(one.size(), 1u);
   EXPECT_EQ(one[0].info_hash, torrent(2));
 }
@@ -311,7 +311,7 @@ TEST(Bounds, a_stop_of_who_was_never_there_leaves_no_trace) {
   Tracker tracker;
   const AnnounceReply reply = tracker.announce(host(1, 0, AnnounceEvent::stopped));
   EXPECT_EQ(reply.failure_reason, "");
-  EXPECT_TRUE(tracker.registry.swarms(tracker.now).empty());
+  EXPECT_TRUE(tracker.registry->swarms(tracker.now).empty());
   tracker.announce(host(2));
   tracker.announce(host(1, 0, AnnounceEvent::stopped));
   EXPECT_EQ(tracker.view().hosts, 1u);
@@ -330,7 +330,7 @@ TEST(Bounds, the_1001st_torrent_takes_the_place_of_a_deserted_one_or_is_refused)
   EXPECT_NE(tracker.announce(for_torrent(1000, AnnounceEvent::started)).failure_reason, "");
   tracker.announce(for_torrent(17, AnnounceEvent::stopped));
   EXPECT_EQ(tracker.announce(for_torrent(1000, AnnounceEvent::started)).failure_reason, "");
-  EXPECT_EQ(tracker.registry.swarms(tracker.now).size(), 1000u);
+  EXPECT_EQ(tracker.registry->swarms(tracker.now).size(), 1000u);
 }
 
 TEST(Bounds, a_full_swarm_refuses_newcomers_and_keeps_serving_its_members) {

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require "digest"
+require "digest/sha2" # not "digest", which loads SHA-2 when first used: from several threads that fails
 
 require "capistrano/murder/error"
 
