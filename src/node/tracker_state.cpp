@@ -41,8 +41,9 @@ TrackerState::TrackerState(std::filesystem::path path, tracker::Registry& regist
     write(true);
     return;
   }
-  registry.restore(admitted(tracker::parse_state(read_file(path_), path_.native()), admission),
-                   now);
+  const std::string content = read_file(path_);
+  registry.restore(admitted(tracker::parse_state(content, path_.native()), admission), now);
+  written_ = sha256(content);
 }
 
 void TrackerState::refresh(Instant now) {

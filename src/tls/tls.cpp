@@ -1,7 +1,7 @@
 #include "tls/tls.hpp"
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <cstdlib>
 #include <fmt/format.h>
@@ -61,13 +61,21 @@ class TlsExchange : public net::HttpExchangeOver<ssl::stream<tcp::socket>> {
               std::uint64_t max_body_bytes)
       : HttpExchangeOver(std::move(request), max_body_bytes, std::move(connected),
                          shared_context()) {
-    stream_.set_verify_callback(ssl::host_name_verification(host));
-    // RFC 6066: names alone, no addresses.
-    if (!IpAddress::parse(host)) SSL_set_tlsext_host_name(stream_.native_handle(), host.c_str());
+    SSL* const session = stream_.native_handle();
+    if (IpAddress::parse(host)) {
+      is_checked_ = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host.c_str()) == 1;
+    } else {
+      SSL_set_hostflags(session, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+      is_checked_ = SSL_set1_host(session, host.c_str()) == 1;
+      SSL_set_tlsext_host_name(session, host.c_str());  // RFC 6066: names alone, no addresses
+    }
   }
 
   void start(Callback callback) override {
     callback_ = std::move(callback);
+    if (!is_checked_)
+      return finish(asio::error::invalid_argument,
+                    "its certificate cannot be checked for that host");
     const auto self = std::static_pointer_cast<TlsExchange>(shared_from_this());
     stream_.async_handshake(ssl::stream_base::client, [self](error_code ec) {
       if (ec) return self->finish(ec, self->why_insecure(ec));
@@ -82,6 +90,8 @@ class TlsExchange : public net::HttpExchangeOver<ssl::stream<tcp::socket>> {
     return fmt::format("its certificate is not trusted: {}",
                        X509_verify_cert_error_string(verified));
   }
+
+  bool is_checked_ = false;  // the certificate, for the host's name or address
 };
 
 std::shared_ptr<HttpExchange> make_exchange(tcp::socket connected, const std::string& host,

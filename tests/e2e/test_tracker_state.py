@@ -28,16 +28,16 @@ def test_what_a_killed_tracker_knew_its_successor_knows(swarm, make_tree, folder
     tracker = swarm.tracker("--expect", "2", "--state", state, listen=listen)
     began = state.stat().st_mtime_ns
     swarm.seed(torrent, pack)
-    assert swarm.peer(torrent, folder / "first", "--linger", "none").wait().status == 0
+    assert swarm.peer(torrent, folder / "first", "--name", "first", "--linger", "none").wait().status == 0
     wait_until_written(state, began)
     tracker.send(signal.SIGKILL)
     tracker.wait()
 
     tracker = swarm.tracker("--expect", "2", "--state", state, listen=listen)
     (known,) = swarms(listen)
-    assert (known["complete_hosts"], known["seeders"]) == (1, 1)
+    assert (known["complete"], known["seeders"]) == (1, 1)
     # The first has left long ago: without the state two were never complete.
-    assert swarm.peer(torrent, folder / "second").wait().status == 0
+    assert swarm.peer(torrent, folder / "second", "--name", "second").wait().status == 0
     assert wait_for_event(tracker, "swarm_complete")["hosts"] == 2
 
 
@@ -50,11 +50,11 @@ def test_it_is_written_when_it_ends_and_once_is_enough(swarm, make_tree, folder)
     seeder.send(signal.SIGTERM)
     seeder.wait()
     tracker.send(signal.SIGTERM)
-    assert tracker.wait().status == 143
+    assert tracker.wait().status == 0
     written = state.stat()
     tracker = swarm.tracker("--state", state)
     (known,) = swarms(swarm.tracker_url.split("/")[2])
-    assert (known["complete_hosts"], known["seeders"]) == (1, 0)
+    assert (known["complete"], known["seeders"]) == (1, 0)
     tracker.send(signal.SIGTERM)
     tracker.wait()
     assert os.stat(state).st_mtime_ns == written.st_mtime_ns, "nothing was new"
