@@ -21,6 +21,8 @@ constexpr std::size_t handshakes_at_once = 64;
 /// A jump host takes part in each handshake through it, and an sshd as it comes begins to drop them
 /// when ten are under way (MaxStartups 10:30:100).
 constexpr std::size_t handshakes_through_jump_host = 8;
+/// For those that begin first. What it may cost where they do not answer.
+constexpr Duration head_start = std::chrono::seconds(1);
 /// Processes that read the configuration and end.
 constexpr std::size_t questions_at_once = 8;
 
@@ -187,6 +189,10 @@ asio::awaitable<void> Fleet::connect(Member& member) {
     failure = std::current_exception();
   }
   member.connecting = false;
+  if (failure)
+    std::erase(first_, &member);
+  else
+    first_.clear();
   changed_.notify();
   if (failure && member.given_up) throw Error(*member.given_up);
   if (failure) std::rethrow_exception(failure);
@@ -239,6 +245,10 @@ asio::awaitable<void> Fleet::open_session(Member& member) {
   }
 }
 
+void Fleet::give_head_start(const std::vector<Member*>& members) {
+  first_.assign(members.begin(), members.end());
+}
+
 asio::awaitable<void> Fleet::try_to_open(Member& member, Gate* jump_host) {
   struct Places {
     Gate::Place of_jump_host;
@@ -246,6 +256,8 @@ asio::awaitable<void> Fleet::try_to_open(Member& member, Gate* jump_host) {
   };
   // The places are given back as soon as the host has answered: what follows costs no handshake.
   auto places = std::make_shared<Places>();
+  if (!first_.empty() && std::find(first_.begin(), first_.end(), &member) == first_.end())
+    co_await changed_.wait([this] { return first_.empty() || interrupted_; }, head_start);
   if (jump_host != nullptr) places->of_jump_host = co_await jump_host->enter();
   places->of_all = co_await handshakes_.enter();
   if (interrupted_) throw_interrupted();

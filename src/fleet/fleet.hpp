@@ -84,6 +84,11 @@ class Fleet {
     on_setback_ = std::move(on_setback);
   }
 
+  /// Sessions to these are opened before the others begin to be, which wait for one of them, and
+  /// not for long. The key exchanges with a whole fleet take a machine with few cores a second and
+  /// more; what everybody waits for need not.
+  void give_head_start(const std::vector<Member*>& members);
+
   /// A session to it, if it has none; whoever asks meanwhile waits for the same one. Dropped
   /// handshakes are tried again, later and later, and so is a host that is lost while murder is
   /// brought there. Throws Error; the report is not touched by that.
@@ -179,6 +184,7 @@ class Fleet {
   Gate questions_;
   std::map<std::string, std::unique_ptr<Gate>> jump_gates_;  ///< by what leads to the jump host
   Condition changed_;
+  std::vector<const Member*> first_;  ///< of give_head_start(), until one of them is connected
   /// Since when any host at all can be reached: a machine that was off its network for a while
   /// gives each host its time from then on.
   Instant reachable_since_{};

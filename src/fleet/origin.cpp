@@ -20,6 +20,9 @@ constexpr std::size_t pushes_at_once = 4;
 /// A firewall that says nothing, or the way there.
 constexpr std::uint32_t probe_ms = 2000;
 constexpr Duration patience_with_probe = std::chrono::seconds(5);
+/// So many are reached first, so that the release is on its way to one of them while the others
+/// are.
+constexpr std::size_t most_candidates = 2;
 /// As many hosts that cannot reach the origin are believed; fewer when nobody else comes in time.
 constexpr std::size_t enough_probes = 3;
 constexpr Duration patience_with_probers = std::chrono::seconds(1);
@@ -67,6 +70,11 @@ Origin::Origin(Fleet& fleet, HostBinaries& binaries, OriginOptions options)
 asio::awaitable<void> Origin::prepare() {
   std::vector<BootstrapBinary> binaries = co_await binaries_.all();
   fleet_.set_binaries(std::move(binaries));
+  if (!options_.outlives || options_.here) co_return;
+  std::vector<Member*> candidates;
+  for (Member* member : fleet_.all())
+    if (candidates.size() < most_candidates && may_be(*member)) candidates.push_back(member);
+  fleet_.give_head_start(candidates);
 }
 
 bool Origin::may_be(const Member& member) const {
