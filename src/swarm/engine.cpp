@@ -378,6 +378,7 @@ void Engine::tick(Instant now) {
     asking_throttled_ = false;
     request_everywhere(now);
   }
+  serve_held(now);
   serve_throttled(now);
   if (web_) ask_web_seeds(now);
   dial_due(now);
@@ -389,6 +390,7 @@ Instant Engine::next_tick(Instant now) const {
   if (const auto due = announcer_.next_due()) next = std::min(next, *due);
   if (take_back_due_) next = std::min(next, *take_back_due_);
   if (untold_due_) next = std::min(next, *untold_due_);
+  if (!held_.empty()) next = std::min(next, stock_share_.free_at());
   if (!throttled_.empty()) next = std::min(next, config_.up.ready_at(now));
   if (asking_throttled_) next = std::min(next, config_.down.ready_at(now));
   if (web_ && !complete())

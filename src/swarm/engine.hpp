@@ -33,6 +33,7 @@
 #include "swarm/picker.hpp"
 #include "swarm/rate_limit.hpp"
 #include "swarm/seed_window.hpp"
+#include "swarm/stock_share.hpp"
 #include "swarm/web_seeds.hpp"
 
 namespace murder::swarm {
@@ -207,6 +208,8 @@ class Engine {
   void update_interest(Link& link, Instant now);
   void queue_upload(Link& link, const wire::Block& block, Instant now);
   void assign_stock_slots(Instant now);
+  bool holds_back(const Link& link, const wire::Block& block, Instant now) const;
+  void serve_held(Instant now);
   void check_stalls(Instant now);
   /// One who has it all waits to be dialled; only a seeder dials, and only whom the tracker says.
   bool dials() const { return config_.seeder || !complete(); }
@@ -259,6 +262,8 @@ class Engine {
   Instant last_upload_{};
   Instant last_moved_{};  ///< a seeder's: something left or came, somebody joined or got something
   std::optional<Instant> untold_due_;
+  StockShare stock_share_;
+  std::deque<LinkId> held_;       ///< stock clients that have had their share
   std::deque<LinkId> throttled_;  ///< have blocks to send, and the limit was reached
   bool asking_throttled_ = false;
   LinkId asked_last_{0};

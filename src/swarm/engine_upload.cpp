@@ -39,12 +39,36 @@ std::optional<wire::Block> Engine::next_block(LinkId id, Instant now) {
     return std::nullopt;
   }
   const wire::Block block = link->upload.front();
+  if (holds_back(*link, block, now)) {
+    if (std::find(held_.begin(), held_.end(), id) == held_.end()) held_.push_back(id);
+    return std::nullopt;
+  }
   link->upload.pop_front();
+  if (!link->murder) stock_share_.stock_has(block.length);
   config_.up.take(block.length, now);
   if (link->murder && block.begin == 0) picker_.add_copy(block.piece);
   rank_upload(*link);
   tell_untold(*link, now);
   return block;
+}
+
+/// A stock client at a seeder, which has had its share.
+bool Engine::holds_back(const Link& link, const wire::Block& block, Instant now) const {
+  if (link.murder || !seed_ || seed_->open()) return false;
+  const bool murder_waits = std::any_of(links_.begin(), links_.end(), [](const auto& entry) {
+    return entry.second.murder && !entry.second.complete();
+  });
+  return murder_waits && !stock_share_.may_have(block.length, now);
+}
+
+void Engine::serve_held(Instant now) {
+  if (held_.empty()) return;
+  const LinkId next = held_.front();
+  const Link* link = find(next);
+  if (link != nullptr && !link->upload.empty() && holds_back(*link, link->upload.front(), now))
+    return;
+  held_.pop_front();
+  if (link != nullptr) driver_.wake_upload(next);
 }
 
 void Engine::tell_progress(Instant now) {
@@ -96,6 +120,11 @@ void Engine::on_block_sent(LinkId id, const wire::Block& block, Instant now) {
   }
   if (!seed_ || seed_->open()) return;
   if (link->murder) {
+    const auto waiting = std::count_if(links_.begin(), links_.end(), [](const auto& entry) {
+      return entry.second.murder && !entry.second.complete();
+    });
+    stock_share_.murder_has(block.length, static_cast<std::size_t>(waiting), now);
+    serve_held(now);
     if (seed_->sent(id, block.piece, block.length, now))
       open_to_all(now);
     else

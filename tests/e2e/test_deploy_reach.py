@@ -20,6 +20,25 @@ def test_a_network_that_goes_while_murder_is_brought_there(deploying, eventually
     deploy.assert_live()
 
 
+@pytest.mark.parametrize("origin, hangs", [(None, False), ("host-04", False), (None, True)])
+def test_the_hosts_that_all_depend_on_are_reached_first(deploying, folder, origin, hangs):  # noqa: F811
+    """And the others after a second when those do not answer."""
+    deploy = deploying(hosts=5, payload=10_000)
+    order, ssh = folder / "order", folder / "ssh"
+    ssh.write_text("#!/bin/sh\n"
+                   f"for word; do case $word in host-??) echo $word >>{order};; esac; done\n"
+                   'exec ssh "$@"\n')
+    ssh.chmod(0o755)
+    first = [origin] if origin else ["host-01", "host-02"]
+    if hangs:
+        for host in deploy.lab.hosts[:2]:
+            host.pause()
+    deploy.run("--connect-timeout", "5s", *(("--origin", origin) if origin else ()), expect=3 if hangs else 0,
+               env={"MURDER_SSH": f"{ssh} -F {deploy.lab.ssh_config}"})
+    assert sorted(order.read_text().split()[:len(first)]) == first
+    deploy.assert_live(*deploy.lab.hosts[2 if hangs else 0:])
+
+
 @pytest.mark.parametrize("dies", ["the origin", "another"])
 def test_a_host_that_dies_while_murder_is_brought_there(deploying, eventually, dies):  # noqa: F811
     deploy = deploying(hosts=3, mbit=8)

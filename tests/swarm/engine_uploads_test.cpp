@@ -42,6 +42,44 @@ TEST_F(EngineTest, a_stock_client_does_not_starve) {
   for (const int count : turns) EXPECT_GE(count, 2);
 }
 
+TEST_F(EngineTest, stock_clients_get_of_the_seeder_what_one_murder_peer_gets) {
+  make(1000, true);
+  const LinkId one = connect(1);
+  const LinkId other = connect(2);
+  const LinkId stock = connect(3, "-lt2080-");
+  say(stock, wire::Interested{});
+  for (std::uint32_t piece = 500; piece < 900; ++piece)
+    for (const std::uint32_t begin : {0u, unit_bytes})
+      say(stock, wire::Request{{PieceIndex(piece), begin, unit_bytes}});
+  std::uint64_t stock_bytes = 0, murder_bytes = 0;
+  const auto stock_takes = [&] {
+    while (const auto block = engine_->next_block(stock, now_)) {
+      engine_->on_block_sent(stock, *block, now_);
+      stock_bytes += block->length;
+    }
+  };
+  for (int round = 0; round < 8; ++round) {
+    for (const LinkId link : {one, other}) {
+      for (const std::uint32_t piece : shown(link)) {
+        send_to(link, piece);
+        murder_bytes += piece_bytes;
+      }
+      stock_takes();
+    }
+    now_ += 10ms;
+  }
+  EXPECT_LE(stock_bytes, murder_bytes / 2);
+  EXPECT_GE(stock_bytes, murder_bytes / 4);
+
+  // The murder peers ask for nothing more: then the uplink is its own.
+  out_.woken.clear();
+  pass(300ms);
+  EXPECT_EQ(out_.woken, std::vector{stock});
+  const std::uint64_t before = stock_bytes;
+  stock_takes();
+  EXPECT_GT(stock_bytes, before + 10 * unit_bytes);
+}
+
 TEST_F(EngineTest, who_is_a_little_behind_is_served_first_and_who_is_far_behind_in_turn) {
   make(320, true);
   const auto says = [&](LinkId link, std::uint32_t have) {
