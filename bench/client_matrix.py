@@ -11,20 +11,22 @@ import subprocess
 TEST = pathlib.Path(__file__).resolve().parents[1] / "tests/e2e/test_client_matrix.py"
 UNSCALED = 6_000_000  # bytes that the tests use by themselves
 FIGURE = re.compile(r"^(.+): (\d+\.\d+) of the limit$", re.MULTILINE)
-ROWS = {"leeches": "fetches_from_our_seeder", "seeds": "seeds_to_our_peers", "one of eight": "one_of_eight"}
+CLIENTS = ("libtorrent", "aria2", "transmission", "ctorrent")
+ROWS = {"leeches": "fetches_from_our_seeder", "seeds": "seeds_to_our_peers", "eight": "one_of_eight"}
 
 
 class MatrixError(Exception):
     pass
 
 
-def measure(murder, size, runs, only, say):
-    """{what: [its ratio to the limit in each run]}"""
+def measure(murder, size, runs, only, clients, say):
+    """{what: [its ratio to the limit in each run]}; `clients`: their names, none for all."""
+    which = f" and ({' or '.join(clients)})" if clients else ""
     figures = {}
     for run in range(runs):
         for row in only:
             ended = subprocess.run(
-                ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rP", "-k", ROWS[row], TEST],
+                ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rP", "-k", ROWS[row] + which, TEST],
                 env={**os.environ, "MURDER_BINARY": str(murder), "MURDER_E2E_SCALE": str(size / UNSCALED)},
                 capture_output=True, text=True, timeout=1800, check=False)
             if ended.returncode != 0:
@@ -32,6 +34,8 @@ def measure(murder, size, runs, only, say):
             for what, ratio in FIGURE.findall(ended.stdout):
                 figures.setdefault(what, []).append(float(ratio))
                 say(f"run {run + 1}: {what}: {ratio}")
+    if not figures:
+        raise MatrixError("none of the clients is here")
     return figures
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import signal
 import sys
 import time
@@ -210,6 +211,8 @@ def test_plot_is_well_formed_also_when_somebody_never_finished():
     (["--only", "17x17"], "no scenario '17x17': there are 8x100,"),
     (["--only", "8x100", "--hosts", "4"], "not both"),
     (["deploy", "--only", "8x100"], "no row '8x100': there are unshaped, thin, many"),
+    (["clients", "--only", "8x100"], "no row '8x100': there are leeches, seeds, eight"),
+    (["clients", "--contenders", "murder"], "no client 'murder': there are libtorrent,"),
     (["--no-such-option"], "unrecognized arguments"),
     (["--only", "8x100", "--update"], "name the file of the earlier run with --json"),
     (["--only", "8x100", "--update", "--json", "/no/such/file.json"], "cannot read /no/such/file.json"),
@@ -281,6 +284,15 @@ def test_deploy_is_measured_against_the_same_by_hand(bench, folder, static_binar
     assert unshaped["first"] < unshaped["first_to_end"]
     assert many["all_peak_mib"][0] > 1 and many["all_ssh_cpu"][0] > 0
     assert "first deploy: Enter to live on all" in ended.out
+
+
+def test_clients_of_other_makes_are_measured(bench, folder):
+    doc = folder / "doc.md"
+    doc.write_text("before\n<!-- client results begin --><!-- client results end -->\nafter\n", encoding="utf-8")
+    ended = bench("clients", "--only", "leeches", "--contenders", "aria2", "--size", "1MiB", "--runs", "1",
+                  "--doc", doc).wait(300)
+    assert ended.status == 0, ended
+    assert re.search(r"before\n.*\| aria2 leeches \| \d+\.\d\d \|.*after", doc.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def test_update_refuses_what_another_machine_measured(bench, folder):
