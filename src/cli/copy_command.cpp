@@ -125,6 +125,10 @@ fleet::CopySource pack(const CopyArguments& arguments, const fs::path& source,
 
 void copy(CopyArguments arguments, Context& context) {
   const fs::path source = real_source(arguments.source);
+  if (fs::is_regular_file(source) && !arguments.exclude.empty())
+    throw Error(ErrorKind::usage,
+                fmt::format("--exclude leaves out parts of a folder, and {} is a file",
+                            printable(arguments.source)));
   const Destination destination = split(arguments.destination);
   if (!destination.hosts.empty()) arguments.hosts.hosts.push_back(destination.hosts);
   if (!arguments.hosts.given())

@@ -110,14 +110,34 @@ def test_hosts_before_the_path_and_what_cannot_be_copied(copying, folder):
         ((link, "host-01:/.."), "name the file or folder"),
         ((link, f"host-01:{DISK}/{'x' * 250}"), "too long"),
         (("/dev/null", f"host-01:{DISK}/x"), "neither a file nor a folder"),
+        ((link, f"host-01:{DISK}/x", "--exclude", "*.log"), "is a file"),
     ]:
         if words is not None:
             assert words in copy.run(*arguments, expect=2).err
 
 
+def test_a_full_disk_keeps_what_is_there_and_the_others_get_it(copying, folder):
+    copy = copying(hosts=3, disks={1: "4M"})
+    lab = copy.lab
+    image = folder / "image"
+    image.write_bytes(b"old")
+    copy(image, f"{DISK}/image")
+    image.write_bytes(os.urandom(6_000_000))
+    result = copy(image, f"{DISK}/image", expect=3)
+    full, *others = [lab.host(1), lab.host(0), lab.host(2)]
+    report = reports(result)[full.name]
+    assert (report["state"], report["phase"]) == ("failed", "stage"), report
+    assert "free" in report["reason"], report
+    assert at(full, "image").read_bytes() == b"old"
+    left = sum(path.stat().st_size for path in full.disk.rglob("*") if path.is_file())
+    assert left < 100_000, "it was known before anything came"
+    for host in others:
+        assert at(host, "image").read_bytes() == image.read_bytes()
+
+
 def test_it_is_killed_and_run_again(copying, make_tree, folder, eventually):
     copy = copying(hosts=3)
-    tree = make_tree(folder / "tree", {"blob": 3_000_000, "more": 1000})
+    tree = make_tree(folder / "tree", {"blob": 6_000_000, "more": 1000})
     copy(tree, f"{DISK}/there/", "--dry-run")  # brings murder
     for host in copy.lab.hosts:
         host.set_mbit(4)
@@ -134,7 +154,7 @@ def test_it_is_killed_and_run_again(copying, make_tree, folder, eventually):
         assert read_tree(at(host, "there/tree")) == read_tree(tree)
         assert os.listdir(at(host, "there")) == ["tree"]
         report = reports(result)[host.name]
-        assert report["fetched_bytes"] + report["fed_bytes"] + report["resumed_bytes"] < 3_500_000, report
+        assert report["fetched_bytes"] + report["fed_bytes"] + report["resumed_bytes"] < 6_500_000, report
         eventually(lambda host=host: not host.processes("peer"), "the transfers to have ended")
 
 
