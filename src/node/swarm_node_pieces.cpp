@@ -23,9 +23,11 @@ void SwarmNode::verify(PieceIndex piece) {
                       return;
                     }
                     const bool was_complete = engine_.complete();
+                    // It may have been handed over in the meantime, and nobody hears of it twice.
+                    const bool is_new = !engine_.have().test(piece);
                     engine_.on_piece_verified(piece, matches, now());
                     schedule_tick();
-                    if (matches) piece_is_here(piece, was_complete);
+                    if (matches && is_new) piece_is_here(piece, was_complete);
                   });
 }
 
