@@ -61,6 +61,11 @@ std::string encode_path(std::string_view path) {
   return encoded;
 }
 
+/// Of a torrent of several files: where those lie.
+std::string folder_of(const std::string& url, const Metainfo& metainfo) {
+  return fmt::format("{}{}{}/", url, is_folder(url) ? "" : "/", encode_path(metainfo.name));
+}
+
 }  // namespace
 
 HttpUrl web_seed_url(const std::string& url, std::string_view path) {
@@ -74,7 +79,9 @@ void check_web_seed(const std::string& url, const Metainfo& metainfo) {
                 fmt::format("cannot use web seed '{}': {} holds several files, and a URL with a "
                             "query names one",
                             shown_web_seed(url), printable(metainfo.name)));
-  web_seed_url(url, "");
+  if (!metainfo.is_tree()) web_seed_url(url, metainfo.name);
+  for (const TorrentFile& file : metainfo.files)
+    if (!file.is_padding) web_seed_url(folder_of(url, metainfo), file.path);
 }
 
 std::vector<WebPart> web_parts(const std::string& url, const Metainfo& metainfo,
@@ -85,8 +92,7 @@ std::vector<WebPart> web_parts(const std::string& url, const Metainfo& metainfo,
              .total = metainfo.length,
              .file = "",
              .is_padding = false}};
-  const std::string folder =
-      fmt::format("{}{}{}/", url, is_folder(url) ? "" : "/", encode_path(metainfo.name));
+  const std::string folder = folder_of(url, metainfo);
   const std::uint64_t end = range.begin + range.length;
   std::vector<WebPart> parts;
   auto file = std::ranges::upper_bound(metainfo.files, range.begin, {}, &TorrentFile::offset);

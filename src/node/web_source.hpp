@@ -20,7 +20,7 @@ namespace murder::node {
 /// Throws Error{usage} for what cannot be fetched from.
 HttpUrl web_seed_url(const std::string& url, std::string_view path);
 /// Throws as web_seed_url() when `url` does not do for this torrent; one of several files needs a
-/// folder, and is asked below that for NAME/PATH.
+/// folder, and is asked below that for NAME/PATH. All URLs are tried, for one may be too long.
 void check_web_seed(const std::string& url, const Metainfo& metainfo);
 
 /// Fit for logs: without its query, which may be a signature.

@@ -81,6 +81,18 @@ TEST(WebParts, of_several_files_cannot_be_asked_for_with_a_query) {
   EXPECT_NO_THROW(check_web_seed("http://store/x", tree()));
 }
 
+TEST(WebParts, of_names_that_make_a_url_too_long_are_found_out_beforehand) {
+  Metainfo deep = tree();
+  for (int i = 0; i < 9; ++i) deep.files.back().path += "/" + std::string(240, 'x');
+  EXPECT_THROW(check_web_seed("http://store/x/", deep), Error);
+  deep.files.back().is_padding = true;
+  EXPECT_NO_THROW(check_web_seed("http://store/x/", deep));
+  Metainfo one;
+  one.name = std::string(255, '\xff');
+  EXPECT_NO_THROW(check_web_seed("http://store/", one));
+  EXPECT_THROW(check_web_seed("http://store/" + std::string(1400, 'x') + "/", one), Error);
+}
+
 TEST(WebSeedUrl, a_signature_is_not_shown) {
   EXPECT_EQ(shown_web_seed("http://store/f?secret=1"), "http://store/f");
 }
