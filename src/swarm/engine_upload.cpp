@@ -7,6 +7,15 @@
 #include "swarm/engine_rules.hpp"
 
 namespace murder::swarm {
+namespace {
+
+/// Murder peers among the links that lack something.
+std::size_t count_waiting(const auto& links) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      links, [](const auto& entry) { return entry.second.murder && !entry.second.complete(); }));
+}
+
+}  // namespace
 
 void Engine::queue_upload(Link& link, const wire::Block& block, Instant now) {
   if (!config_.geometry.contains(block) ||
@@ -55,10 +64,7 @@ std::optional<wire::Block> Engine::next_block(LinkId id, Instant now) {
 /// A stock client at a seeder, which has had its share.
 bool Engine::holds_back(const Link& link, const wire::Block& block, Instant now) const {
   if (link.murder || !seed_ || seed_->open()) return false;
-  const bool murder_waits = std::any_of(links_.begin(), links_.end(), [](const auto& entry) {
-    return entry.second.murder && !entry.second.complete();
-  });
-  return murder_waits && !stock_share_.may_have(block.length, now);
+  return count_waiting(links_) > 0 && !stock_share_.may_have(block.length, now);
 }
 
 void Engine::serve_held(Instant now) {
@@ -120,10 +126,7 @@ void Engine::on_block_sent(LinkId id, const wire::Block& block, Instant now) {
   }
   if (!seed_ || seed_->open()) return;
   if (link->murder) {
-    const auto waiting = std::count_if(links_.begin(), links_.end(), [](const auto& entry) {
-      return entry.second.murder && !entry.second.complete();
-    });
-    stock_share_.murder_has(block.length, static_cast<std::size_t>(waiting), now);
+    stock_share_.murder_has(block.length, count_waiting(links_), now);
     serve_held(now);
     if (seed_->sent(id, block.piece, block.length, now))
       open_to_all(now);
@@ -137,14 +140,9 @@ void Engine::on_block_sent(LinkId id, const wire::Block& block, Instant now) {
 
 void Engine::assign_stock_slots(Instant now) {
   std::vector<Link*> interested;
-  bool murder_waits = false;
-  for (auto& [id, link] : links_) {
-    if (link.murder)
-      murder_waits |= !link.complete();
-    else if (link.they_are_interested)
-      interested.push_back(&link);
-  }
-  const std::size_t slots = murder_waits ? 1 : stock_slots_alone;
+  for (auto& [id, link] : links_)
+    if (!link.murder && link.they_are_interested) interested.push_back(&link);
+  const std::size_t slots = count_waiting(links_) > 0 ? 1 : stock_slots_alone;
   const auto set_choke = [&](Link& link, bool choke) {
     if (link.we_choke == choke) return;
     link.we_choke = choke;
