@@ -31,8 +31,9 @@ constexpr Duration pause_between_tries = std::chrono::milliseconds(5);
 constexpr Duration pause_between_looks = std::chrono::milliseconds(50);
 /// Whoever looks has the lock for an instant; that must not turn anyone away.
 constexpr Duration patience_with_a_look = std::chrono::milliseconds(200);
-/// For one that has its lock and has not written yet who it is.
+/// For one that has let go of its lock, until its process has ended.
 constexpr Duration patience_with_an_end = std::chrono::seconds(5);
+/// For one that has its lock and has not written yet who it is.
 constexpr Duration patience_with_a_start = std::chrono::seconds(2);
 /// What the kernel may need to take a killed process down, with all its memory.
 constexpr Duration patience_with_the_kernel = std::chrono::seconds(20);

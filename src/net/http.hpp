@@ -68,7 +68,7 @@ struct HttpResult {
   unsigned status = 0;  ///< 0: no answer; see `error`
   std::string body = {};
   /// "cannot connect to 10.0.0.1:8998: Connection refused", "cannot resolve tracker.example: …",
-  /// "no answer from 10.0.0.1:8998 within 10 s", "answer of 10.0.0.1:8998 is larger than 8.4 MB"
+  /// "no answer from 10.0.0.1:8998 within 10 s", "answer of 10.0.0.1:8998 is larger than 8.4 MB",
   /// "no TLS with store.example:443: its certificate is not trusted: certificate has expired"
   std::string error = {};
   std::string content_range = {};   ///< as the answer has it: "bytes 0-99/200"; empty: none

@@ -1,5 +1,5 @@
 // One HTTP request and its answer over a connection that is there: the same over TCP and over TLS.
-// Of HttpGet; needs Boost.Beast, which is why nobody else includes it.
+// For http_client.cpp and src/tls alone: it brings Boost.Beast with it.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

@@ -1,16 +1,16 @@
 """Web seeds, trackers and torrents over https, with certificates that are good and some that are not."""
 
+import http.server
 import os
 import ssl
 import subprocess
 import threading
-import http.server
 import urllib.error
 import urllib.request
 
 import pytest
 
-from swarm import digest, error_of, events, live_release, wait_for_event
+from swarm import error_of, live_release, wait_for_event
 from web_server import WebServer
 
 
